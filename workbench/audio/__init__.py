@@ -1,0 +1,1 @@
+"""Sound: frame constants, conversion, resampling, codecs, detectors. Numpy and codecs only."""

@@ -1,0 +1,1 @@
+"""The tool bridge: intent, policy, registry, providers, delivery."""

@@ -1,0 +1,1 @@
+"""One live talk: the clock, the listeners, the engine, and the events between them."""

@@ -1,0 +1,1 @@
+"""Engines: whatever speaks for the agent, behind one protocol (`engines.base`)."""

@@ -1,0 +1,142 @@
+"""What an engine is: something that takes the user's 80 ms frames and gives the agent's.
+
+A full-duplex engine (PersonaPlex) hears and speaks by itself. A half-duplex engine (classic) is told the user's finished
+utterances by the talk, which transcribes every user once, for all engines alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from workbench.audio.frames import Pcm
+from workbench.clock import SessionClock
+from workbench.personas import Persona
+from workbench.talk import Saying, Utterance
+
+
+class EngineError(Exception):
+    """An engine cannot be opened or has died. The message names what was wrong and how to mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine can do; told truly, never assumed."""
+
+    full_duplex: bool
+    """Decides by itself when to speak; the talk never calls `answer` or stops it for a barge-in."""
+    can_say: bool
+    can_interrupt: bool
+    can_hold: bool
+    takes_text: bool
+    """Understands a typed utterance as text; else it is spoken into the user stem."""
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """The answer of a real handshake made just now."""
+
+    state: Literal["ready", "busy", "unavailable"]
+    reason: str
+    repair: str = ""
+    handshake_ms: float | None = None
+    capacity: int | None = None
+    """Talks that fit at once, None when unknown."""
+    in_use: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A component that an engine chose, and why."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextPiece:
+    """A piece of the agent's words whose sound begins in this frame, `offset_samples` into it."""
+
+    text: str
+    forced: bool = False
+    offset_samples: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFrame:
+    """80 ms of the agent: `pcm` [1920] float32 at 24 kHz and the pieces of text that begin in it."""
+
+    pcm: Pcm
+    pieces: tuple[TextPiece, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """What an interruption cut off, counted from audible audio. Empty texts when the agent was silent."""
+
+    heard_text: str = ""
+    cancelled_text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """What a talk asks of an engine."""
+
+    session_id: str
+    persona: Persona
+    voice: str
+    clock: SessionClock
+    seed: int | None = None
+    sampling: Mapping[str, float] = field(default_factory=dict)
+
+
+class EngineSession(Protocol):
+    """One talk's share of an engine. All methods are called from the talk's event loop; only `step` has a deadline (80 ms)."""
+
+    capabilities: Capabilities
+    parts: Mapping[str, Part]
+    notices: list[str]
+    """Things the user must know (a quota was hit, the next voice was taken); the talk drains it every tick."""
+
+    async def step(self, user: Pcm) -> AgentFrame:
+        """Takes the user's frame [1920] and gives the agent's frame of the same tick. Raises EngineError when the engine died."""
+        ...
+
+    def prepare(self, utterance: Utterance) -> None:
+        """The user has probably finished: an engine that answers text may make its reply ready. Nothing may be heard yet."""
+        ...
+
+    def answer(self, utterance: Utterance) -> None:
+        """The user has finished and no tool took the utterance: answer it. Nothing to do for a full-duplex engine."""
+        ...
+
+    def say(self, text: str) -> Saying:
+        """Speak `text` in the agent's own voice, after what is being said now. Only if `can_say`."""
+        ...
+
+    def interrupt(self) -> Stopped:
+        """Stop speaking at once and drop what is queued. Only if `can_interrupt`."""
+        ...
+
+    def hold(self, max_ms: float) -> None:
+        """Keep quiet for a while (a tool is being asked). Only if `can_hold`; `say`, `answer` or the time ends it."""
+        ...
+
+    async def close(self) -> None:
+        """Gives everything back. Never raises."""
+        ...
+
+
+class Engine(Protocol):
+    """A kind of engine, shared by all talks."""
+
+    name: str
+
+    async def probe(self) -> Availability:
+        """A real handshake, bounded to 3 s. Never raises; what is wrong is in the answer."""
+        ...
+
+    async def open(self, spec: EngineSpec) -> EngineSession:
+        """Raises EngineError with the repair when the engine cannot serve this talk."""
+        ...

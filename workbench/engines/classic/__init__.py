@@ -1,0 +1,1 @@
+"""The half-duplex engine: a responder and a synthesiser that answer finished utterances."""

@@ -1,0 +1,1 @@
+"""Where talks are kept: migrations, DuckDB and PostgreSQL, the recorder, stereo FLAC."""

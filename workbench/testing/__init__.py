@@ -1,0 +1,1 @@
+"""Public fakes for every seam: clock, engine, recogniser, synthesiser, tools."""

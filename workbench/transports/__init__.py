@@ -1,0 +1,1 @@
+"""How sound gets in and out of a conversation: WebRTC, WebSocket, WAV file."""
