@@ -11,12 +11,14 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Literal, Protocol, TypeVar
 
 from workbench.audio.frames import FRAME_MS, FRAME_SAMPLES, ms_to_samples
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LatencyModel = Callable[[str, float], float]
@@ -69,10 +71,46 @@ class SessionClock(Protocol):
         ...
 
     def spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
-        """Starts a task of the talk. Its failure is raised where it is awaited, and logged by `on_failure` of the talk."""
+        """Starts a task of the talk. A failure of it is given to `on_failure`."""
         ...
 
     def signal(self) -> Signal: ...
+
+    on_failure: Callable[[str, BaseException], None]
+    """Called with the task's name and what it raised. The talk sets it; until then the failure is logged."""
+
+    async def cancel_all(self) -> None:
+        """Cancels every task of the talk but the caller, and waits until they have ended."""
+        ...
+
+
+def _log_failure(name: str, error: BaseException) -> None:
+    log.error("task %s of a talk failed", name, exc_info=error)
+
+
+class _Tasks:
+    """The tasks of one talk: none is lost, none fails unheard."""
+
+    def __init__(self) -> None:
+        self.on_failure: Callable[[str, BaseException], None] = _log_failure
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def _start(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.on_failure(task.get_name(), error)
+
+    async def cancel_all(self) -> None:
+        tasks = self._tasks - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class _EventSignal:
@@ -103,13 +141,14 @@ async def _charged_each(clock: SessionClock, stage: str, source: AsyncIterator[T
             await close()
 
 
-class RealtimeClock:
+class RealtimeClock(_Tasks):
     """Session time by the monotonic clock: tick n is due n x 80 ms after the first."""
 
     pace: Literal["realtime", "fast"] = "realtime"
     latency_model = "wall"
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
         self._monotonic = monotonic
         self._start_s: float | None = None
         self._tick = 0
@@ -142,7 +181,7 @@ class RealtimeClock:
         return _charged_each(self, stage, source)
 
     def spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
-        return asyncio.get_running_loop().create_task(work, name=name)
+        return self._start(work, name)
 
     def signal(self) -> Signal:
         return _EventSignal()
@@ -175,12 +214,13 @@ class _FastSignal:
         await self._clock._idle_until(waiter)
 
 
-class FastClock:
+class FastClock(_Tasks):
     """Session time by the talk's own ticks; it stands still while any spawned task is at work."""
 
     pace: Literal["realtime", "fast"] = "fast"
 
     def __init__(self, charge: LatencyModel = as_measured, *, latency_model: str = "measured") -> None:
+        super().__init__()
         self.latency_model = latency_model
         self._charge = charge
         self._now = 0
@@ -223,7 +263,7 @@ class FastClock:
 
     def spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
         self._busy += 1
-        task = asyncio.get_running_loop().create_task(work, name=name)
+        task = self._start(work, name)
         task.add_done_callback(lambda _task: self._rest())
         return task
 
