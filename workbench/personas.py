@@ -1,11 +1,40 @@
-"""Persona files: `personas/<id>.md`, YAML front matter and the prompt as body."""
+"""Persona files: `personas/<id>.md`, YAML front matter and the prompt as body.
+
+---
+name: MYCA
+voice: NATF2
+role: assistant
+tools: ["*"]
+sampling: {text_temperature: 0.7}
+---
+You are MYCA ...
+"""
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+PERSONA_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
+ROLES = ("assistant", "customer_service", "casual")
+"""The kinds of prompt that PersonaPlex was trained on."""
+PROMPT_CHARS = 1_000
+"""A prompt travels in a URL and is forced token by token before the first word; longer ones cost both. Checked by `lint`."""
+FILE_BYTES = 64 * 1024
+"""A persona file larger than this is refused unread."""
+
+
+class PersonaError(Exception):
+    """A persona is not there or its file is wrong. The message names the value and the mend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +59,175 @@ class Persona:
         """SHA-256 (hex) over everything that can change how the persona talks."""
         content = [self.name, self.voice, self.role, self.prompt, list(self.tools), dict(sorted(self.sampling.items()))]
         return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class LintFinding:
+    """Something about a persona that will make it talk worse. The persona still loads."""
+
+    level: Literal["error", "warning"]
+    code: str
+    message: str
+
+
+class _Sampling(BaseModel):
+    """The sampling values the PersonaPlex protocol has names for; a top-k of 0 or a temperature of 0 is greedy."""
+
+    model_config = ConfigDict(extra="forbid")
+    text_temperature: float | None = Field(default=None, ge=0, le=5)
+    text_topk: float | None = Field(default=None, ge=0, le=100_000)
+    audio_temperature: float | None = Field(default=None, ge=0, le=5)
+    audio_topk: float | None = Field(default=None, ge=0, le=100_000)
+
+
+_ToolName = Annotated[str, StringConstraints(pattern=r"^(\*|[A-Za-z0-9][A-Za-z0-9_.-]{0,63})$")]
+
+
+class _FrontMatter(BaseModel):
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+    name: str = Field(pattern=r"^[^\r\n]{1,80}$")
+    voice: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,47}$")
+    role: str = Field(pattern=r"^[a-z0-9_]{1,48}$")
+    tools: list[_ToolName] = []
+    sampling: _Sampling = _Sampling()
+
+
+def check_id(persona_id: str) -> str:
+    """`persona_id` itself when it can be one; PersonaError otherwise. Nothing else may become a file name."""
+    if PERSONA_ID.fullmatch(persona_id) is None:
+        raise PersonaError(f"{persona_id[:60]!r} is not a persona id: use 1 to 48 lower-case letters, digits and hyphens.")
+    return persona_id
+
+
+def parse(persona_id: str, text: str) -> Persona:
+    """The persona that a file's text describes. Raises PersonaError naming the key that is wrong."""
+    check_id(persona_id)
+    found = re.match(r"\ufeff?---[ \t]*\r?\n(.*?\r?\n)---[ \t]*(?:\r?\n|\Z)(.*)", text, re.DOTALL)
+    if found is None:
+        raise PersonaError(f"Persona {persona_id!r} has no front matter: begin the file with a line '---', the keys, and '---' again.")
+    try:
+        front = yaml.safe_load(found[1])
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # an impossible date, a thousand brackets
+        raise PersonaError(f"The front matter of persona {persona_id!r} is not YAML: {error}") from error
+    if not isinstance(front, dict):
+        raise PersonaError(f"The front matter of persona {persona_id!r} must be 'key: value' lines, not a {type(front).__name__}.")
+    try:
+        keys = _FrontMatter.model_validate(front)
+    except ValidationError as error:
+        known = ", ".join(_FrontMatter.model_fields)
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise PersonaError(f"The front matter of persona {persona_id!r} is wrong: {faults}. Known keys: {known}.") from error
+    return Persona(
+        persona_id=persona_id,
+        name=keys.name,
+        voice=keys.voice,
+        role=keys.role,
+        prompt="\n".join(found[2].splitlines()).strip(),
+        tools=tuple(keys.tools),
+        sampling=keys.sampling.model_dump(exclude_none=True),
+    )
+
+
+def render(persona: Persona) -> str:
+    """The text of the persona's file; `parse` gives the same persona back."""
+    front = {
+        "name": persona.name,
+        "voice": persona.voice,
+        "role": persona.role,
+        "tools": list(persona.tools),
+        "sampling": dict(persona.sampling),
+    }
+    return f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=120)}---\n{persona.prompt}\n"
+
+
+def load(path: Path) -> Persona:
+    """The persona of one file. Raises PersonaError when it cannot be read or is wrong."""
+    try:
+        if path.stat().st_size > FILE_BYTES:
+            raise PersonaError(f"{path.name} is larger than {FILE_BYTES} bytes: a persona is a prompt of about {PROMPT_CHARS} characters.")
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise PersonaError(f"{path.name} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise PersonaError(f"{path.name} is not UTF-8 text (byte {error.start}): save it as UTF-8.") from error
+    return parse(path.stem, text)
+
+
+def personas_dir() -> Path:
+    """`personas/` of the checkout when run from one, else the copy inside the installed package."""
+    package = Path(__file__).resolve().parent
+    checkout = package.parent / "personas"
+    return checkout if (package.parent / "pyproject.toml").is_file() and checkout.is_dir() else package / "_personas"
+
+
+_Reading = tuple[list[Persona], dict[str, str]]
+
+
+class PersonaLibrary:
+    """The personas of one folder, read anew at every call: a change on disk is seen at the next look."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder or personas_dir()
+
+    def list(self) -> list[Persona]:
+        """Every persona whose file is right, by id."""
+        return self._read()[0]
+
+    def faults(self) -> dict[str, str]:
+        """File name to what is wrong with it, for the files that `list` leaves out."""
+        return self._read()[1]
+
+    def get(self, persona_id: str) -> Persona:
+        """Raises PersonaError: for an unknown id it lists the known ones, for a wrong file it says what is wrong."""
+        path = self._folder / f"{check_id(persona_id)}.md"
+        if not path.is_file():
+            known = ", ".join(persona.persona_id for persona in self.list()) or "none"
+            raise PersonaError(f"There is no persona {persona_id!r}. Known personas: {known}.")
+        return load(path)
+
+    def _read(self) -> _Reading:
+        good: list[Persona] = []
+        faults: dict[str, str] = {}
+        for path in sorted(self._folder.glob("*.md")):
+            try:
+                good.append(load(path))
+            except PersonaError as error:
+                faults[path.name] = str(error)
+        return good, faults
+
+
+def lint(persona: Persona) -> list[LintFinding]:
+    """What will make this persona talk worse, the gravest first. Tools are checked where they are registered."""
+    found: list[LintFinding] = []
+
+    def report(level: Literal["error", "warning"], code: str, message: str) -> None:
+        found.append(LintFinding(level, code, message))
+
+    prompt = persona.prompt
+    if not prompt:
+        report("error", "prompt-empty", "The prompt is empty: PersonaPlex needs at least one sentence.")
+        return found
+    if len(prompt) > PROMPT_CHARS:
+        report("error", "prompt-too-long", f"The prompt has {len(prompt)} characters; keep it to {PROMPT_CHARS}.")
+    if persona.role not in ROLES:
+        report("error", "role-unknown", f"Role {persona.role!r} is not one that PersonaPlex was trained on: use {', '.join(ROLES)}.")
+    if "<system>" in prompt:
+        report("error", "system-tag", "The prompt holds a <system> tag: it is added when the prompt is sent, so take it out.")
+    if not re.search(rf"(?<!\w){re.escape(persona.name)}(?!\w)", prompt, re.IGNORECASE):
+        report("warning", "name-missing", f"The prompt never says the name {persona.name!r}: the persona cannot tell it.")
+    if re.search(r"\b(information|facts)\s*:\s*$", prompt, re.IGNORECASE):
+        report("warning", "facts-empty", "The prompt ends after 'Information:': write the facts, or take the heading out.")
+    elif persona.role == "customer_service" and not re.search(r"\d", prompt):
+        report("warning", "facts-empty", "A customer service prompt without a number has no price, time or rule to tell: add the facts.")
+    return found
+
+
+def diff(a: Persona, b: Persona) -> str:
+    """Unified diff of two versions' files, empty when they talk alike."""
+    lines = difflib.unified_diff(
+        render(a).splitlines(keepends=True),
+        render(b).splitlines(keepends=True),
+        f"{a.persona_id}@{a.content_hash[:8]}",
+        f"{b.persona_id}@{b.content_hash[:8]}",
+    )
+    return "".join(lines)

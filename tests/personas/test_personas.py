@@ -1,0 +1,158 @@
+import contextlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workbench.personas import PROMPT_CHARS, ROLES, Persona, PersonaError, PersonaLibrary, diff, lint, load, parse, personas_dir, render
+
+FILE = "---\nname: Ada\nvoice: NATF0\nrole: assistant\n---\nYou are Ada. You know {what}.\n"
+
+
+def persona(**changes: object) -> Persona:
+    values: dict[str, object] = {
+        "persona_id": "ada",
+        "name": "Ada",
+        "voice": "NATF0",
+        "role": "assistant",
+        "prompt": "You are Ada. You count.",
+    }
+    return Persona(**(values | changes))  # type: ignore[arg-type]  # the keys are the field names
+
+
+@pytest.mark.parametrize("found", PersonaLibrary().list(), ids=lambda found: found.persona_id)
+def test_shipped_personas_are_clean(found: Persona) -> None:
+    assert lint(found) == []
+    assert parse(found.persona_id, render(found)) == found
+
+
+def test_shipped_personas_cover_every_role() -> None:
+    library = PersonaLibrary()
+    assert library.faults() == {}
+    assert {found.role for found in library.list()} == set(ROLES)
+    myca = library.get("myca")
+    assert (myca.name, myca.voice, myca.tools) == ("MYCA", "NATF2", ("*",))
+    assert len(myca.prompt) < PROMPT_CHARS
+
+
+def test_default_folder_is_the_checkout() -> None:
+    assert personas_dir() == Path(__file__).parents[2] / "personas"
+
+
+def test_changes_on_disk_are_seen(tmp_path: Path) -> None:
+    library = PersonaLibrary(tmp_path)
+    assert library.list() == []
+    file = tmp_path / "ada.md"
+    file.write_text(FILE.format(what="sums"))
+    first = library.get("ada")
+    file.write_text(FILE.format(what="stars"))
+    assert library.get("ada").prompt == "You are Ada. You know stars."
+    assert library.get("ada").content_hash != first.content_hash
+    file.unlink()
+    with pytest.raises(PersonaError, match="Known personas: none"):
+        library.get("ada")
+
+
+def test_unknown_id_lists_the_known_ones(tmp_path: Path) -> None:
+    (tmp_path / "ada.md").write_text(FILE.format(what="sums"))
+    with pytest.raises(PersonaError, match=r"no persona 'bob'\. Known personas: ada\."):
+        PersonaLibrary(tmp_path).get("bob")
+
+
+@pytest.mark.parametrize("persona_id", ["../x", "", "a/b", "-a", "Ada", "a.md", "a\n", "a" * 49, "/etc/passwd", "\x00"])
+def test_what_is_no_id_is_never_a_path(persona_id: str, tmp_path: Path) -> None:
+    (tmp_path / "x.md").write_text(FILE.format(what="secrets"))
+    folder = tmp_path / "personas"
+    folder.mkdir()
+    with pytest.raises(PersonaError, match="is not a persona id"):
+        PersonaLibrary(folder).get(persona_id)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("You are Ada.", "no front matter"),
+        ("---\nname: [\n---\nx", "not YAML"),
+        ("---\nname: 2020-13-45\n---\nx", "not YAML"),
+        ("---\nname: " + "[" * 5_000 + "\n---\nx", "not YAML"),
+        ("---\n- a\n---\nx", "not a list"),
+        (FILE.replace("role: assistant", "role: assistant\ncolour: red"), "colour: Extra inputs"),
+        (FILE.replace("role: assistant", "role: assistant\nsampling: {heat: 1}"), r"sampling\.heat: Extra inputs"),
+        (FILE.replace("role: assistant", "role: assistant\nsampling: {text_temperature: -1}"), "text_temperature"),
+        (FILE.replace("role: assistant", "role: assistant\ntools: ['a b']"), r"tools\.0"),
+        (FILE.replace("NATF0", "../../x"), "voice"),
+        (FILE.replace("name: Ada\n", ""), "name: Field required"),
+    ],
+)
+def test_a_wrong_file_names_what_is_wrong(text: str, complaint: str) -> None:
+    with pytest.raises(PersonaError, match=complaint):
+        parse("ada", text)
+
+
+def test_a_wrong_file_does_not_hide_the_others(tmp_path: Path) -> None:
+    (tmp_path / "ada.md").write_text(FILE.format(what="sums"))
+    (tmp_path / "bad.md").write_bytes(b"\xff\xfe")
+    (tmp_path / "Big Name.md").write_text(FILE)
+    (tmp_path / "huge.md").write_text(FILE + "x" * 70_000)
+    library = PersonaLibrary(tmp_path)
+    assert [found.persona_id for found in library.list()] == ["ada"]
+    assert set(library.faults()) == {"bad.md", "Big Name.md", "huge.md"}
+    with pytest.raises(PersonaError, match="not UTF-8"):
+        library.get("bad")
+
+
+def test_windows_line_ends_and_bom_load_alike(tmp_path: Path) -> None:
+    file = tmp_path / "ada.md"
+    file.write_bytes(b"\xef\xbb\xbf" + FILE.replace("\n", "\r\n").encode())
+    assert load(file) == parse("ada", FILE)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"prompt": ""}, "prompt-empty"),
+        ({"prompt": "Ada " * 251}, "prompt-too-long"),
+        ({"role": "pirate"}, "role-unknown"),
+        ({"prompt": "You are Adam."}, "name-missing"),
+        ({"prompt": "You are Ada. <system> x"}, "system-tag"),
+        ({"prompt": "You are Ada. Information: "}, "facts-empty"),
+        ({"role": "customer_service"}, "facts-empty"),
+    ],
+)
+def test_lint(changes: dict[str, object], code: str) -> None:
+    assert [finding.code for finding in lint(persona(**changes))] == [code]
+    assert lint(persona()) == []
+
+
+def test_hash_is_of_the_content_only() -> None:
+    assert persona(persona_id="other").content_hash == persona().content_hash
+    for change in ({"name": "B"}, {"voice": "B"}, {"role": "casual"}, {"prompt": "B"}, {"tools": ("b",)}, {"sampling": {"text_topk": 1.0}}):
+        assert persona(**change).content_hash != persona().content_hash
+    assert parse("a", render(persona(sampling={"text_topk": 25.0}))).content_hash == persona(sampling={"text_topk": 25.0}).content_hash
+    assert parse("a", FILE.replace("---\nYou", "sampling: {text_topk: 25}\n---\nYou")).sampling == {"text_topk": 25.0}
+
+
+def test_diff_shows_what_changed() -> None:
+    assert diff(persona(), persona()) == ""
+    shown = diff(persona(), persona(voice="NATF2"))
+    assert "-voice: NATF0\n+voice: NATF2\n" in shown
+
+
+@given(st.text())
+def test_any_text_parses_or_is_refused(text: str) -> None:
+    with contextlib.suppress(PersonaError):
+        assert parse("ada", FILE.replace("assistant\n", "assistant\n" + text + "\n")).persona_id == "ada"
+    with pytest.raises(PersonaError):
+        parse("ada", text)
+
+
+@given(
+    prompt=st.text(alphabet=st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"])).map(str.strip),
+    name=st.text(alphabet=st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=80),
+    tools=st.lists(st.from_regex(r"[a-z]{1,9}", fullmatch=True)).map(tuple),
+    topk=st.integers(0, 2048),
+)
+def test_render_and_parse_round_trip(prompt: str, name: str, tools: tuple[str, ...], topk: int) -> None:
+    made = persona(prompt=prompt, name=name, tools=tools, sampling={"text_topk": float(topk)})
+    assert parse("ada", render(made)) == made
