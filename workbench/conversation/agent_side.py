@@ -1,0 +1,200 @@
+"""The agent's side of a talk: the engine in use, its replacement in mid-talk, and the host voice beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from workbench.audio.frames import FRAME_SAMPLES, Pcm, silence
+from workbench.clock import SessionClock
+from workbench.engines.base import AgentFrame, Capabilities, EngineError, EngineSession, EngineSpec, Stopped
+from workbench.events import EngineChosen, EngineLost, Notice
+from workbench.talk import Saying, Utterance
+
+log = logging.getLogger(__name__)
+
+STEP_TIMEOUT_S = 5.0
+"""An engine that holds a frame longer than this is lost. Far over the 80 ms deadline: a stutter is not a death."""
+DUCK_GAIN = 0.125
+"""The agent at -18 dB while the host voice speaks."""
+NO_CAPABILITIES = Capabilities(full_duplex=False, can_say=False, can_interrupt=False, can_hold=False, takes_text=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedEngine:
+    """An engine session and how it came to be chosen."""
+
+    session: EngineSession
+    name: str
+    reason: str
+    handshake_ms: float | None
+
+
+class EngineSupply(Protocol):
+    """Gives engines by name, or by choice (`auto`)."""
+
+    async def open(self, requested: str, excluded: frozenset[str], spec: EngineSpec) -> OpenedEngine:
+        """Raises EngineError: the engine asked for by name is not there, or none is left."""
+        ...
+
+
+class Voice(Protocol):
+    """A voice of the host, played into a stem: `engines.classic.speech_queue.SpeechQueue`."""
+
+    @property
+    def active(self) -> bool:
+        """It speaks, or has something to say."""
+        ...
+
+    def say(self, text: str) -> Saying: ...
+    def take(self, samples: int) -> AgentFrame: ...
+    def stop(self) -> Stopped: ...
+    async def close(self) -> None: ...
+
+
+class AgentSide:
+    """One agent frame per tick, whatever engine gives it. An engine that dies is replaced; the frames in between are silence."""
+
+    def __init__(
+        self, supply: EngineSupply, spec: EngineSpec, *, requested: str, host_voice: Voice | None, publish: Callable[..., Any]
+    ) -> None:
+        self._supply = supply
+        self._spec = spec
+        self._requested = requested
+        self._host_voice = host_voice
+        self._publish = publish
+        self._clock: SessionClock = spec.clock
+        self._session: EngineSession | None = None
+        self._excluded: frozenset[str] = frozenset()
+        self._unanswered: Utterance | None = None
+        self.name = ""
+        self.failed: str | None = None
+        """Why no engine is left; the talk ends then."""
+
+    async def open(self) -> None:
+        """Opens the first engine. Raises EngineError."""
+        self._take_over(await self._supply.open(self._requested, self._excluded, self._spec))
+
+    def _take_over(self, opened: OpenedEngine) -> None:
+        self._session, self.name = opened.session, opened.name
+        self._publish(
+            EngineChosen,
+            engine=opened.name,
+            requested=self._requested,
+            reason=opened.reason,
+            parts={role: {"name": part.name, "why": part.why} for role, part in opened.session.parts.items()},
+            handshake_ms=opened.handshake_ms,
+        )
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._session.capabilities if self._session is not None else NO_CAPABILITIES
+
+    @property
+    def host_can_say(self) -> bool:
+        return self._host_voice is not None
+
+    async def step(self, user: Pcm) -> AgentFrame:
+        """The user's frame in, the agent's out, [1920] each. Never raises for the engine's faults."""
+        frame = AgentFrame(silence())
+        if self._session is not None:
+            try:
+                async with asyncio.timeout(STEP_TIMEOUT_S):
+                    frame = await self._session.step(user)
+            except EngineError as error:
+                self._lose(str(error))
+            except TimeoutError:
+                self._lose(f"gave no frame for {STEP_TIMEOUT_S:.0f} s")
+            else:
+                self._drain_notices(self._session)
+        if self._host_voice is not None and self._host_voice.active:
+            host = self._host_voice.take(FRAME_SAMPLES)
+            frame = AgentFrame((frame.pcm * DUCK_GAIN + host.pcm).astype(np.float32), frame.pieces + host.pieces)
+        return frame
+
+    def _drain_notices(self, session: EngineSession) -> None:
+        for message in session.notices:
+            self._publish(Notice, level="warning", code="engine", message=message)
+        session.notices.clear()
+
+    def _lose(self, reason: str) -> None:
+        lost, self._session = self._session, None
+        self._publish(EngineLost, engine=self.name, reason=reason)
+        self._excluded |= {self.name}
+        if lost is not None:
+            self._clock.spawn(lost.close(), "engine-close")
+        self._clock.spawn(self._replace("auto", reason), "engine-replace")
+
+    async def _replace(self, requested: str, reason: str) -> None:
+        self._requested = requested
+        try:
+            opened = await self._supply.open(requested, self._excluded, self._spec)
+        except EngineError as error:
+            self.failed = f"{reason}; no other engine: {error}"
+            return
+        self._take_over(opened)
+        if self._unanswered is not None and not opened.session.capabilities.full_duplex:
+            opened.session.answer(self._unanswered)
+
+    async def switch(self, requested: str) -> None:
+        """The user asked for another engine in mid-call. The present one goes on if that fails, and the user is told why."""
+        try:
+            opened = await self._supply.open(requested, frozenset(), self._spec)
+        except EngineError as error:
+            self._publish(Notice, level="error", code="engine_unavailable", message=str(error))
+            return
+        old, self._requested = self._session, requested
+        self._excluded = frozenset()
+        self._take_over(opened)
+        if old is not None:
+            await old.close()
+
+    def prepare(self, utterance: Utterance) -> None:
+        if self._session is not None and not self.capabilities.full_duplex:
+            self._session.prepare(utterance)
+
+    def answer(self, utterance: Utterance) -> None:
+        """Leaves the answer to the engine; if it dies before the next utterance, its successor answers."""
+        self._unanswered = utterance
+        if self._session is not None:
+            self._session.answer(utterance)
+
+    def took(self) -> None:
+        """The actor took the utterance: nothing is left to answer."""
+        self._unanswered = None
+
+    def say(self, text: str) -> Saying:
+        if self._session is None or not self.capabilities.can_say:
+            raise EngineError(f"The engine {self.name or '(none)'} cannot say given words; ask `can_say` first.")
+        return self._session.say(text)
+
+    def host_say(self, text: str) -> Saying:
+        if self._host_voice is None:
+            raise EngineError("This talk has no host voice; ask `host_can_say` first.")
+        return self._host_voice.say(text)
+
+    def hold(self, max_ms: float) -> None:
+        if self._session is not None and self.capabilities.can_hold:
+            self._session.hold(max_ms)
+
+    def interrupt(self) -> Stopped:
+        """Stops whatever voice is speaking. Nothing to stop gives empty texts."""
+        stopped = Stopped()
+        if self._host_voice is not None and self._host_voice.active:
+            stopped = self._host_voice.stop()
+        if self._session is not None and self.capabilities.can_interrupt:
+            own = self._session.interrupt()
+            stopped = own if own.heard_text or own.cancelled_text else stopped
+        return stopped
+
+    async def close(self) -> None:
+        if self._host_voice is not None:
+            await self._host_voice.close()
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
