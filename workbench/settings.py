@@ -1,0 +1,130 @@
+"""Every setting of the workbench: one class, each field with its unit and default. Environment variables carry the prefix
+`WORKBENCH_`; names that the systems around it already use (`HF_TOKEN`, `PERSONAPLEX_URL`, ...) are kept as they are.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+KNOWN_NAMES = {
+    "personaplex_url": "PERSONAPLEX_URL",
+    "hf_token": "HF_TOKEN",
+    "elevenlabs_api_key": "ELEVENLABS_API_KEY",
+    "elevenlabs_voice": "MYCA_VOICE_ID",
+    "cloudflare_turn_key_id": "CLOUDFLARE_TURN_KEY_ID",
+    "cloudflare_turn_key_api_token": "CLOUDFLARE_TURN_KEY_API_TOKEN",
+}
+"""Fields whose variable has a name of its own, beside `WORKBENCH_<FIELD>`."""
+
+
+def _known(field: str) -> AliasChoices:
+    return AliasChoices(f"WORKBENCH_{field.upper()}", KNOWN_NAMES[field])
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+"""Several values in one variable, separated by commas."""
+
+
+class Settings(BaseSettings):
+    """Read from the environment and from `.env`; a command's flags override both."""
+
+    model_config = SettingsConfigDict(env_prefix="WORKBENCH_", env_file=".env", extra="ignore", populate_by_name=True, frozen=True)
+
+    # Where
+    host: str = "127.0.0.1"
+    """Address to listen on. Loopback unless you mean it: the page has a microphone and the API has no login yet."""
+    port: int = Field(7860, ge=1, le=65_535)
+    data_dir: Path = Path("var")
+    """Everything the workbench writes: the database, recordings, caches of its own."""
+    db: str | None = None
+    """DuckDB file; None = `workbench.duckdb` in `data_dir`."""
+    personas_dir: Path | None = None
+    """Folder of persona files; None = the ones that are shipped."""
+    allowed_origins: Listed = ()
+    """Origins (`https://host`, comma-separated) that may open WebSockets besides the page itself."""
+
+    # Talks
+    engine: str = "auto"
+    """Engine when a talk names none: `auto`, `personaplex` or `classic`."""
+    persona: str = "myca"
+    recording: bool = True
+    """Keep the sound of talks as stereo FLAC."""
+    max_sessions: int = Field(16, ge=1)
+    """Talks at once, over all engines."""
+    max_session_s: float = Field(4 * 3_600.0, gt=0)
+    """Session time after which a talk is ended, in seconds."""
+    first_reply_guard_ms: float = Field(700.0, ge=0)
+    """In the browser, speech this early in the first reply does not stop it: echo cancellers need that long to settle."""
+    test_engines: bool = False
+    """Offer the `echo` and `scripted` engines, for load runs and tests."""
+
+    # PersonaPlex
+    personaplex_url: str | None = Field(None, validation_alias=_known("personaplex_url"))
+    """WebSocket address of a PersonaPlex server, such as `ws://127.0.0.1:8998`."""
+    hf_token: SecretStr | None = Field(None, validation_alias=_known("hf_token"))
+
+    # Classic engine
+    asr: str = "auto"
+    """`auto`, `moonshine` or `pocketsphinx`."""
+    tts: str = "auto"
+    """`auto`, `elevenlabs`, `pocket-tts`, `flite` or `espeak-ng`."""
+    classic_sessions: int | None = Field(None, ge=1)
+    """Talks at once on the classic engine; None = as many as the cores were measured to hold."""
+    turn_cap_ms: float = Field(800.0, ge=200)
+    """Silence after which a user's turn is over, whatever the end-of-turn model says."""
+    turn_fixed_hold_ms: float | None = Field(None, ge=100)
+    """Set: no end-of-turn model, every turn ends after this much silence."""
+    llm_base_url: str | None = None
+    """Any OpenAI-compatible endpoint, such as `http://127.0.0.1:11434/v1`; None = the embedded responder."""
+    llm_model: str = "default"
+    llm_api_key: SecretStr | None = None
+    elevenlabs_api_key: SecretStr | None = Field(None, validation_alias=_known("elevenlabs_api_key"))
+    elevenlabs_voice: str | None = Field(None, validation_alias=_known("elevenlabs_voice"))
+
+    # Tools
+    tool_filler_ms: float = Field(1_500.0, ge=0)
+    """Wait for a tool's result after which the agent says that it is looking; 0 = never."""
+
+    # WebRTC
+    stun_urls: Listed = ()
+    """STUN servers (`stun:host:port`, comma-separated). None are needed on one machine or one network."""
+    turn_url: str | None = None
+    turn_username: str | None = None
+    turn_password: SecretStr | None = None
+    turn_from_huggingface: bool = False
+    """Ask for TURN credentials with `HF_TOKEN` at every call."""
+    cloudflare_turn_key_id: str | None = Field(None, validation_alias=_known("cloudflare_turn_key_id"))
+    cloudflare_turn_key_api_token: SecretStr | None = Field(None, validation_alias=_known("cloudflare_turn_key_api_token"))
+    jitter_packets: int = Field(1, ge=1, le=8)
+    """20 ms packets that the receiver holds back to put them in order. 1 is the fastest, 2 to 4 suit a lossy network."""
+    loopback_webrtc: bool = False
+    """Carry WebRTC over 127.0.0.1 only, for tests and for machines without a network."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def database(self) -> str:
+        """The database to open: a file path, or a `postgresql://` address."""
+        return self.db if self.db is not None else str(self.data_dir / "workbench.duckdb")
+
+    @property
+    def audio_dir(self) -> Path:
+        return self.data_dir / "audio"
+
+    def variable(self, field: str) -> str:
+        """The environment variable of a field, as the documentation names it."""
+        return KNOWN_NAMES.get(field, f"WORKBENCH_{field.upper()}")
+
+
+def cores() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
