@@ -10,10 +10,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from workbench.audio.frames import FRAME_SAMPLES, Pcm, silence
+from workbench.audio.frames import Pcm, silence
 from workbench.clock import SessionClock
+from workbench.conversation.host_voice import HostVoice
 from workbench.engines.base import AgentFrame, Capabilities, EngineError, EngineSession, EngineSpec, Stopped
-from workbench.events import EngineChosen, EngineLost, Notice
+from workbench.events import EngineChosen, EngineLost, Notice, StageTiming
 from workbench.talk import Saying, Utterance
 
 log = logging.getLogger(__name__)
@@ -43,25 +44,11 @@ class EngineSupply(Protocol):
         ...
 
 
-class Voice(Protocol):
-    """A voice of the host, played into a stem: `engines.classic.speech_queue.SpeechQueue`."""
-
-    @property
-    def active(self) -> bool:
-        """It speaks, or has something to say."""
-        ...
-
-    def say(self, text: str) -> Saying: ...
-    def take(self, samples: int) -> AgentFrame: ...
-    def stop(self) -> Stopped: ...
-    async def close(self) -> None: ...
-
-
 class AgentSide:
     """One agent frame per tick, whatever engine gives it. An engine that dies is replaced; the frames in between are silence."""
 
     def __init__(
-        self, supply: EngineSupply, spec: EngineSpec, *, requested: str, host_voice: Voice | None, publish: Callable[..., Any]
+        self, supply: EngineSupply, spec: EngineSpec, *, requested: str, host_voice: HostVoice | None, publish: Callable[..., Any]
     ) -> None:
         self._supply = supply
         self._spec = spec
@@ -111,16 +98,19 @@ class AgentSide:
             except TimeoutError:
                 self._lose(f"gave no frame for {STEP_TIMEOUT_S:.0f} s")
             else:
-                self._drain_notices(self._session)
+                self._drain(self._session)
         if self._host_voice is not None and self._host_voice.active:
-            host = self._host_voice.take(FRAME_SAMPLES)
+            host = self._host_voice.take()
             frame = AgentFrame((frame.pcm * DUCK_GAIN + host.pcm).astype(np.float32), frame.pieces + host.pieces)
         return frame
 
-    def _drain_notices(self, session: EngineSession) -> None:
+    def _drain(self, session: EngineSession) -> None:
         for message in session.notices:
             self._publish(Notice, level="warning", code="engine", message=message)
         session.notices.clear()
+        for stage in session.stages:
+            self._publish(StageTiming, utterance_id=stage.utterance_id, stage=stage.stage, ms=stage.ms)
+        session.stages.clear()
 
     def _lose(self, reason: str) -> None:
         lost, self._session = self._session, None
@@ -194,7 +184,7 @@ class AgentSide:
 
     async def close(self) -> None:
         if self._host_voice is not None:
-            await self._host_voice.close()
+            self._host_voice.stop()
         if self._session is not None:
             await self._session.close()
             self._session = None

@@ -19,8 +19,9 @@ import numpy as np
 from workbench.audio.frames import FRAME_SAMPLES, SAMPLE_RATE, Pcm, ms_to_samples, silence
 from workbench.audio.vad import EnergyDetector
 from workbench.clock import SessionClock
-from workbench.conversation.agent_side import AgentSide, Voice
+from workbench.conversation.agent_side import AgentSide
 from workbench.conversation.ears import Ears
+from workbench.conversation.host_voice import HostVoice
 from workbench.conversation.inputs import UserInput
 from workbench.conversation.listener import Listener
 from workbench.conversation.turn_tracker import TurnTracker
@@ -85,7 +86,7 @@ class Conversation:
         ears: EarsMaker,
         agent_detector: EnergyDetector,
         actor: Actor | None = None,
-        typist: Voice | None = None,
+        typist: HostVoice | None = None,
         observers: Sequence[Observer] = (),
     ) -> None:
         self.session_id = spec.session_id
@@ -250,7 +251,7 @@ class Conversation:
         await self._ears.close()
         await self._agent.close()
         if self._typist is not None:
-            await self._typist.close()
+            self._typist.stop()
         for edge in self._detector.finish():
             self._agent_speech(edge.edge, self._agent_position(edge.at))
         self._tracker.settle(self.now_samples, closing=True)
@@ -292,7 +293,7 @@ class Conversation:
             self.publish(ClockCorrected, samples=taken.correction_samples, drift_ppm=taken.drift_ppm)
         if self._typist is None or not self._typist.active:
             return taken.pcm
-        return np.clip(taken.pcm + self._typist.take(FRAME_SAMPLES).pcm, -1.0, 1.0).astype(np.float32)
+        return np.clip(taken.pcm + self._typist.take().pcm, -1.0, 1.0).astype(np.float32)
 
     def _play(self, user: Pcm, agent: AgentFrame) -> None:
         self._watchers.play(agent, self._now)

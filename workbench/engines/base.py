@@ -20,6 +20,10 @@ class EngineError(Exception):
     """An engine cannot be opened or has died. The message names what was wrong and how to mend it."""
 
 
+class EngineBusy(EngineError):
+    """Every place of an engine is taken."""
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What an engine can do; told truly, never assumed."""
@@ -91,6 +95,15 @@ class EngineSpec:
     sampling: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of one answer that was heard, in ms of session time: `responder` (utterance to first words), `tts` (words to sound)."""
+
+    utterance_id: str
+    stage: str
+    ms: float
+
+
 class EngineSession(Protocol):
     """One talk's share of an engine. All methods are called from the talk's event loop; only `step` has a deadline (80 ms)."""
 
@@ -98,6 +111,8 @@ class EngineSession(Protocol):
     parts: Mapping[str, Part]
     notices: list[str]
     """Things the user must know (a quota was hit, the next voice was taken); the talk drains it every tick."""
+    stages: list[Stage]
+    """Measured stages of answers, drained every tick like the notices; empty for an engine that cannot tell."""
 
     async def step(self, user: Pcm) -> AgentFrame:
         """Takes the user's frame [1920] and gives the agent's frame of the same tick. Raises EngineError when the engine died."""

@@ -8,7 +8,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from workbench.audio.frames import FRAME_SAMPLES, SAMPLE_RATE, Pcm, silence
-from workbench.engines.base import AgentFrame, Availability, Capabilities, EngineError, EngineSession, EngineSpec, Part, Stopped, TextPiece
+from workbench.engines.base import (
+    AgentFrame,
+    Availability,
+    Capabilities,
+    EngineError,
+    EngineSession,
+    EngineSpec,
+    Part,
+    Stage,
+    Stopped,
+    TextPiece,
+)
 from workbench.talk import Saying, Utterance
 
 WORD_FRAMES = 3
@@ -21,7 +32,8 @@ def word_tone(frames: int = WORD_FRAMES) -> Pcm:
     tone = FRAME_SAMPLES * frames - FRAME_SAMPLES // 2
     wave = 0.2 * np.sin(2 * np.pi * TONE_HZ * np.arange(tone) / SAMPLE_RATE)
     fade = np.minimum(1.0, np.minimum(np.arange(tone), np.arange(tone)[::-1]) / 120)
-    return np.concatenate([wave * fade, np.zeros(FRAME_SAMPLES // 2)]).astype(np.float32)
+    sound: Pcm = np.concatenate([wave * fade, np.zeros(FRAME_SAMPLES // 2)]).astype(np.float32)
+    return sound
 
 
 class EchoSession:
@@ -33,6 +45,7 @@ class EchoSession:
     def __init__(self) -> None:
         self.parts = {}
         self.notices: list[str] = []
+        self.stages: list[Stage] = []
 
     async def step(self, user: Pcm) -> AgentFrame:
         return AgentFrame(user)
@@ -76,6 +89,7 @@ class ScriptedSession:
     def __init__(self, spec: EngineSpec, lines: Sequence[str]) -> None:
         self.parts: Mapping[str, Part] = {"tts": Part("tone", "A scripted engine speaks in tones.")}
         self.notices: list[str] = []
+        self.stages: list[Stage] = []
         self.heard: list[Utterance] = []
         self._clock = spec.clock
         self._lines = deque(lines)

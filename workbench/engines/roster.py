@@ -1,0 +1,60 @@
+"""The engines there are, and the choice between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from workbench.engines.base import Availability, Engine, EngineBusy, EngineError, EngineSession, EngineSpec
+
+AUTO = "auto"
+
+
+class Roster:
+    """Engines in order of preference. `auto` takes the first whose handshake answers; a name takes that one or nothing."""
+
+    def __init__(self, engines: Sequence[Engine], *, automatic: Sequence[str]) -> None:
+        """`automatic`: the names that `auto` may choose, best first."""
+        self._engines = {engine.name: engine for engine in engines}
+        self._automatic = tuple(automatic)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._engines)
+
+    def check(self, requested: str) -> str:
+        """The name itself. Raises EngineError for an engine that does not exist, listing those that do."""
+        if requested != AUTO and requested not in self._engines:
+            raise EngineError(f"There is no engine {requested!r}. Known: {', '.join((AUTO, *self._engines))}.")
+        return requested
+
+    async def probe(self, name: str) -> Availability:
+        """A handshake with one engine, made now."""
+        return await self._engines[self.check(name)].probe()
+
+    async def choose(self, requested: str, excluded: frozenset[str] = frozenset()) -> tuple[str, str, Availability]:
+        """The engine to take, why, and its handshake. Raises EngineBusy when it is full, EngineError when it is not there."""
+        if self.check(requested) != AUTO:
+            answer = await self.probe(requested)
+            if answer.state == "busy":
+                raise EngineBusy(answer.reason)
+            if answer.state == "unavailable":
+                raise EngineError(f"The engine {requested} is not available: {answer.reason} {answer.repair}".strip())
+            return requested, "Asked for by name.", answer
+        passed_over: list[str] = []
+        full = False
+        for name in self._automatic:
+            if name in excluded:
+                passed_over.append(f"{name} was lost in this talk.")
+                continue
+            answer = await self.probe(name)
+            if answer.state == "ready":
+                why = f"{name} answered its handshake." if not passed_over else f"{name} stands in: " + " ".join(passed_over)
+                return name, why, answer
+            full = full or answer.state == "busy"
+            passed_over.append(f"{name}: {answer.reason}")
+        message = "No engine is free. " if full else "No engine is available. "
+        raise (EngineBusy if full else EngineError)(message + " ".join(passed_over))
+
+    async def open(self, name: str, spec: EngineSpec) -> EngineSession:
+        """Opens a chosen engine. Raises EngineError."""
+        return await self._engines[name].open(spec)
