@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from moshi.models.compression import MimiModel
+from moshi.models.lm import LMModel
 
 from workbench.gateway.checkpoint import Checkpoint, open_checkpoint
+from workbench.gateway.voices import find_voices, unpack_voices
 
+CPU = torch.device("cpu")
 torch.set_num_threads(1)
 
 
@@ -20,3 +26,33 @@ def tiny_folder() -> Path:
 @pytest.fixture(scope="session")
 def tiny(tiny_folder: Path) -> Checkpoint:
     return open_checkpoint(tiny_folder)
+
+
+@pytest.fixture(scope="session")
+def cases(tiny_folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((tiny_folder / "expected" / "cases.json").read_text())
+    return found
+
+
+@pytest.fixture(scope="session")
+def voice_files(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The four voices of the archive and of the folder, by file name."""
+    unpacked = unpack_voices(tiny_folder / "voices.tgz", tmp_path_factory.mktemp("voices"))
+    return {**find_voices(tiny_folder / "voices"), **find_voices(unpacked)}
+
+
+@pytest.fixture(scope="session")
+def lm_f32(tiny: Checkpoint) -> LMModel:
+    """Not streaming; whoever streams it stops it again."""
+    return tiny.load_lm(CPU, torch.float32)
+
+
+@pytest.fixture(scope="session")
+def voice_mimi(tiny: Checkpoint) -> MimiModel:
+    return tiny.load_mimi(CPU)
+
+
+@pytest.fixture(scope="session")
+def initial() -> torch.Tensor:
+    """What stands before a stream begins, in the tiny model."""
+    return torch.tensor([448, *[2048] * 16])
