@@ -24,7 +24,8 @@ MAX_APPEND_SAMPLES = 10 * SAMPLE_RATE
 MAX_PENDING_BYTES = 262_144
 """The most bytes that may come without any sound in them (an Ogg packet may go on from page to page for ever)."""
 
-_SLICE_BYTES = 1_024
+_SLICE_BYTES = 256
+"""sphn refuses a call whose bytes unpack to more than a few seconds."""
 
 
 class CodecError(AudioError):
