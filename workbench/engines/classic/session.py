@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from workbench.audio.frames import FRAME_SAMPLES, Pcm, ms_to_samples, samples_to_ms
@@ -59,7 +59,7 @@ class ClassicSession:
     capabilities = Capabilities(full_duplex=False, can_say=True, can_interrupt=True, can_hold=True, takes_text=True)
 
     def __init__(self, spec: EngineSpec, responder: Responder, tts: Tts, voice: str | None, *, on_close: Callable[[], None]) -> None:
-        self.parts = {"tts": Part(tts.name, tts.why), "responder": Part(responder.name, responder.why)}
+        self.parts: Mapping[str, Part] = {"tts": Part(tts.name, tts.why), "responder": Part(responder.name, responder.why)}
         self.notices: list[str] = []
         self.stages: list[Stage] = []
         """Timings of the answers as they begin to be heard; to be drained like `notices`."""
