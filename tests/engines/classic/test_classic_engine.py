@@ -6,10 +6,10 @@ import pytest
 
 from workbench.audio.frames import FRAME_SAMPLES, Pcm, silence
 from workbench.clock import FastClock, fixed
-from workbench.engines.base import Engine, EngineSession, EngineSpec
+from workbench.engines.base import Engine, EngineSession, EngineSpec, Stage
 from workbench.engines.classic.engine import ClassicEngine, EngineBusy
 from workbench.engines.classic.responder import ResponderError
-from workbench.engines.classic.session import ClassicSession, Stage
+from workbench.engines.classic.session import ClassicSession
 from workbench.engines.speech.base import Tts
 from workbench.personas import Persona
 from workbench.talk import Utterance

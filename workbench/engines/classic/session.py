@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from workbench.audio.frames import FRAME_SAMPLES, Pcm, ms_to_samples, samples_to_ms
-from workbench.engines.base import AgentFrame, Capabilities, EngineSpec, Part, Stopped
+from workbench.engines.base import AgentFrame, Capabilities, EngineSpec, Part, Stage, Stopped
 from workbench.engines.classic.line import Line
 from workbench.engines.classic.responder import Heard, Responder, ResponderError
 from workbench.engines.classic.speech_queue import SpeechQueue
@@ -18,18 +17,6 @@ from workbench.talk import Saying, Utterance
 
 HISTORY_TURNS = 40
 """Turns that a session remembers; responders take as many of the latest as they can use."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """One stage of one answer that was heard: `responder` (utterance to first clause) or `tts` (clause to first sound).
-
-    Session time. A reply that `prepare` made ready counts from the preparation, so both may have passed before the user's turn ended.
-    """
-
-    utterance_id: str
-    stage: str
-    ms: float
 
 
 class _Reply:
@@ -62,7 +49,7 @@ class ClassicSession:
         self.parts: Mapping[str, Part] = {"tts": Part(tts.name, tts.why), "responder": Part(responder.name, responder.why)}
         self.notices: list[str] = []
         self.stages: list[Stage] = []
-        """Timings of the answers as they begin to be heard; to be drained like `notices`."""
+        """Told when an answer begins to be heard. A prepared answer counts from its preparation, so these may be over before the turn is."""
         self.history: list[Heard] = []
         """The user's utterances that were answered, and the agent's words that were heard, the latest `HISTORY_TURNS`."""
         self.guesses_used = 0
