@@ -49,7 +49,7 @@ class ClassicSession:
         self.parts: Mapping[str, Part] = {"tts": Part(tts.name, tts.why), "responder": Part(responder.name, responder.why)}
         self.notices: list[str] = []
         self.stages: list[Stage] = []
-        """Told when an answer begins to be heard. A prepared answer counts from its preparation, so these may be over before the turn is."""
+        """Told when an answer begins to be heard. A prepared answer counts from its preparation: both may be over before the turn is."""
         self.history: list[Heard] = []
         """The user's utterances that were answered, and the agent's words that were heard, the latest `HISTORY_TURNS`."""
         self.guesses_used = 0
@@ -103,11 +103,7 @@ class ClassicSession:
     def say(self, text: str) -> Saying:
         self._held_until = 0
         self._drop_guess()
-        line = Line(text, forced=True)
-        line.closed = True
-        line.saying = Saying(text, self._clock.signal(), words_asked=line.words)
-        self._queue.add(line)
-        return line.saying
+        return self._queue.say(text)
 
     def interrupt(self) -> Stopped:
         self._drop_guess()

@@ -13,6 +13,7 @@ from workbench.clock import SessionClock
 from workbench.engines.base import AgentFrame, Stopped, TextPiece
 from workbench.engines.classic.line import Clause, Line
 from workbench.engines.speech.base import SpeechError, Tts
+from workbench.talk import Saying
 
 FADE_SAMPLES = ms_to_samples(10)
 """A cut-off sound fades over this long, so that it does not click."""
@@ -62,6 +63,14 @@ class SpeechQueue:
             self._standby = None
         self._lines.append(line)
         self.refresh()
+
+    def say(self, text: str) -> Saying:
+        """Says `text`, as words put into the agent's mouth, after all that is queued."""
+        line = Line(text, forced=True)
+        line.closed = True
+        line.saying = Saying(text, self._clock.signal(), words_asked=line.words)
+        self.add(line)
+        return line.saying
 
     def stand_by(self, line: Line | None) -> None:
         """Makes the first clause of `line` ready without saying it; None drops the line that stood by."""
