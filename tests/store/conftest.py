@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from workbench.store.duckdb_store import DuckDbStore
+
+POSTGRES_BIN = Path("/usr/lib/postgresql/15/bin")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[DuckDbStore]:
+    store = DuckDbStore(tmp_path / "talks.duckdb")
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an empty, throw-away PostgreSQL server, without a database name."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed (extra `postgres`)")
+    initdb = shutil.which("initdb", path=f"{POSTGRES_BIN}") or shutil.which("initdb")
+    if not initdb or not shutil.which("psql"):
+        pytest.skip("initdb or psql is not on this machine (Debian: apt install postgresql)")
+    as_user: list[str] = []
+    root = tmp_path_factory.mktemp("pg")
+    if subprocess.run(["id", "-u"], capture_output=True, text=True, check=True).stdout.strip() == "0":
+        # initdb refuses root, and the server's own user must be able to walk to its folder.
+        if not shutil.which("runuser") or subprocess.run(["id", "postgres"], capture_output=True, check=False).returncode:
+            pytest.skip("root cannot start PostgreSQL: runuser or the user postgres is not on this machine")
+        as_user = ["runuser", "-u", "postgres", "--"]
+        shutil.chown(root, "postgres")
+        for parent in [root, *root.parents]:
+            if parent.stat().st_mode & 0o001 == 0:
+                parent.chmod(parent.stat().st_mode | 0o011)
+    data = root / "data"
+    pg_ctl = str(Path(initdb).resolve().parent / "pg_ctl")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    subprocess.run(
+        [*as_user, initdb, "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
+        check=True,
+        capture_output=True,
+        cwd=root,
+    )
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={root} -c fsync=off"
+    subprocess.run([*as_user, pg_ctl, "-D", data, "-l", root / "log", "-w", "-o", options, "start"], check=True, cwd=root, capture_output=True)
+    yield f"postgresql://postgres@127.0.0.1:{port}"
+    subprocess.run([*as_user, pg_ctl, "-D", data, "-m", "fast", "-w", "stop"], check=True, capture_output=True, cwd=root)

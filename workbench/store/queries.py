@@ -1,0 +1,142 @@
+"""What the pages, the API and the tools ask of the store, and how a talk is deleted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from workbench import events
+from workbench.events import Event
+from workbench.store.audio_segments import CODEC
+from workbench.store.base import Store, StoreError
+from workbench.store.recorder import check_id
+from workbench.store.tables import CHILDREN
+
+
+def stats(store: Store) -> dict[str, int]:
+    """`active_sessions`, `total_sessions`, `total_turns`, `total_tool_invocations`."""
+    return store.query("SELECT * FROM voice_session_stats")[0]
+
+
+def list_sessions(
+    store: Store,
+    *,
+    active: bool | None = None,
+    persona: str | None = None,
+    engine: str | None = None,
+    conversation_id: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = 100,
+    offset: int = 0,
+) -> list[dict[str, Any]]:
+    """Rows of `voice_session_overview`, talks going on first, then the newest. A filter that is None does not filter."""
+    filters: list[tuple[str, object]] = [
+        ("is_active = {}", active),
+        ("persona = {}", persona),
+        ("engine = {}", engine),
+        ("conversation_id = {}", conversation_id),
+        ("started_at >= {}", since),
+        ("started_at < {}", until),
+    ]
+    used = [(condition, value) for condition, value in filters if value is not None]
+    where = " AND ".join(condition.format(f"${number}") for number, (condition, _value) in enumerate(used, start=1)) or "TRUE"
+    return store.query(
+        f"SELECT * FROM voice_session_overview WHERE {where} "  # noqa: S608 - the conditions above; values are parameters
+        f"ORDER BY is_active DESC, started_at DESC, session_id LIMIT ${len(used) + 1} OFFSET ${len(used) + 2}",
+        [*(value for _condition, value in used), limit, offset],
+    )
+
+
+def get_session(store: Store, session_id: str) -> dict[str, Any] | None:
+    """One talk with everything that is derived of it: the row of `voice_sessions` and its counts, and lists `turns`,
+    `tool_invocations`, `barge_ins` in order of session time, and `audio` (the row of `voice_recordings`, or None). None when unknown."""
+    found = store.query(
+        "SELECT o.*, s.metadata, s.engine_reason, s.ended_detail FROM voice_session_overview o "
+        "JOIN voice_sessions s ON s.session_id = o.session_id WHERE o.session_id = $1",
+        [session_id],
+    )
+    if not found:
+        return None
+    audio = store.query("SELECT * FROM voice_recordings WHERE session_id = $1", [session_id])
+    return found[0] | {
+        "turns": store.query("SELECT * FROM voice_turns WHERE session_id = $1 ORDER BY start_ms, id", [session_id]),
+        "tool_invocations": store.query("SELECT * FROM voice_tool_invocations WHERE session_id = $1 ORDER BY start_ms, id", [session_id]),
+        "barge_ins": store.query("SELECT * FROM voice_barge_in_events WHERE session_id = $1 ORDER BY start_ms, id", [session_id]),
+        "audio": audio[0] if audio else None,
+    }
+
+
+def read_events(store: Store, session_id: str) -> list[Event]:
+    """Every event of one talk, in order of publication. Raises StoreError for a kind that this version does not know."""
+    found = store.query(
+        "SELECT seq, kind, at_samples, noticed_samples, payload FROM voice_events WHERE session_id = $1 ORDER BY seq", [session_id]
+    )
+    ticks = store.query(
+        "SELECT seq, at_samples, noticed_samples, frame, late_ms, listen_ms, engine_ms, total_ms "
+        "FROM voice_frame_timings WHERE session_id = $1 ORDER BY seq",
+        [session_id],
+    )
+    numbered: list[tuple[int, Event]] = [(tick.pop("seq"), events.FrameTiming(**tick)) for tick in ticks]
+    for row in found:
+        try:
+            event = events.restore(row["kind"], row["at_samples"], row["noticed_samples"], row["payload"])
+        except (KeyError, TypeError) as error:
+            raise StoreError(
+                f"event {row['seq']} of session {session_id}, {row['kind']}, is not known here: {error}. Update the workbench."
+            ) from error
+        numbered.append((row["seq"], event))
+    return [event for _seq, event in sorted(numbered, key=lambda pair: pair[0])]
+
+
+def latencies(store: Store, *, since: datetime | None = None) -> dict[str, dict[str, float | int | None]]:
+    """Measured latencies by engine, over the talks begun `since` (all when None). Engines that answered nothing have n = 0.
+
+    `n`, `p50_ms`, `p95_ms`: floor-transfer offsets of the agent's turns, overlaps negative; None without any.
+    `unanswered`: agent turns that have no offset, because no user turn went before. `step_n`, `step_p50_ms`, `step_p95_ms`: the
+    engine's own work on a frame of 80 ms.
+    """
+    rows = store.query(
+        """
+        WITH recent AS (SELECT session_id FROM voice_sessions WHERE started_at >= $1),
+        offsets AS (
+          SELECT engine, count(latency_ms) AS n, count(*) - count(latency_ms) AS unanswered,
+                 percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_ms) AS p50_ms,
+                 percentile_cont(0.95) WITHIN GROUP (ORDER BY latency_ms) AS p95_ms
+          FROM voice_turns WHERE speaker = 'agent' AND engine IS NOT NULL AND session_id IN (SELECT session_id FROM recent) GROUP BY engine
+        ),
+        steps AS (
+          SELECT engine, count(*) AS step_n,
+                 percentile_cont(0.5) WITHIN GROUP (ORDER BY engine_ms) AS step_p50_ms,
+                 percentile_cont(0.95) WITHIN GROUP (ORDER BY engine_ms) AS step_p95_ms
+          FROM voice_frame_timings WHERE engine IS NOT NULL AND session_id IN (SELECT session_id FROM recent) GROUP BY engine
+        )
+        SELECT coalesce(o.engine, s.engine) AS engine, coalesce(o.n, 0) AS n, coalesce(o.unanswered, 0) AS unanswered, o.p50_ms, o.p95_ms,
+               coalesce(s.step_n, 0) AS step_n, s.step_p50_ms, s.step_p95_ms
+        FROM offsets o FULL OUTER JOIN steps s ON s.engine = o.engine ORDER BY 1
+        """,
+        [since or datetime.fromtimestamp(0, UTC)],
+    )
+    return {row.pop("engine"): row for row in rows}
+
+
+def delete_session(store: Store, audio_dir: Path, session_id: str) -> bool:
+    """Deletes a talk that is over: first its sound, then its rows. False when there is no such talk.
+
+    Raises ValueError for what is no session id, StoreError while the talk goes on or its sound is being joined. When it fails half
+    way it can be called again.
+    """
+    check_id(session_id, "session id")
+    found = store.query("SELECT is_active FROM voice_sessions WHERE session_id = $1", [session_id])
+    if not found:
+        return False
+    if found[0]["is_active"]:
+        raise StoreError(f"session {session_id} is going on. End it first.")
+    if (audio_dir / session_id).is_dir():
+        raise StoreError(f"the sound of session {session_id} is still being joined. Try again in a moment.")
+    (audio_dir / f"{session_id}.{CODEC}").unlink(missing_ok=True)
+    # DuckDB refuses to delete children and their parent in one transaction.
+    store.write(*((f"DELETE FROM {table} WHERE session_id = $1", [session_id]) for table in CHILDREN))  # noqa: S608 - our own tables
+    store.write(("DELETE FROM voice_sessions WHERE session_id = $1", [session_id]))
+    return True

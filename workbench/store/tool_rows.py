@@ -1,0 +1,123 @@
+"""The row of each tool invocation of one talk, written anew whenever it changes: it is there as soon as the tool is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from workbench import events
+from workbench.audio.frames import samples_to_ms
+from workbench.events import Event
+from workbench.store.base import Store
+from workbench.store.values import clean_text, to_json
+
+_COLUMNS = (
+    "invocation_id",
+    "session_id",
+    "agent",
+    "action",
+    "status",
+    "latency_ms",
+    "started_at",
+    "completed_at",
+    "start_ms",
+    "end_ms",
+    "utterance_id",
+    "tier",
+    "arguments",
+    "result",
+    "spoken",
+    "error",
+    "delivered_how",
+    "words_asked",
+    "words_heard",
+    "interrupted",
+    "fidelity_wer",
+)
+"""Every write of a tool row names all its columns, so that a batch is one statement."""
+
+
+class ToolRows:
+    """`when` puts session time (samples) on the calendar."""
+
+    def __init__(self, store: Store, session_id: str, when: Callable[[int], datetime]) -> None:
+        self._store = store
+        self._session_id = session_id
+        self._when = when
+        self._rows: dict[str, dict[str, Any]] = {}
+
+    def take(self, event: events.ToolEvent) -> None:
+        """Brings the row of the event's invocation up to date. Progress leaves no trace in it."""
+        match event:
+            case events.ToolProposed():
+                self._proposed(event)
+            case events.ToolConfirmed():
+                self._put(event, status="pending")
+            case events.ToolRefused():
+                self._put(event, status="refused", error=clean_text(event.reason), **self._ends(event))
+            case events.ToolStarted():
+                self._started(event)
+            case events.ToolFinished():
+                self._finished(event)
+            case events.ToolFailed():
+                error = clean_text(event.error)
+                self._put(event, status="error", error=error, latency_ms=event.latency_ms, **self._ends(event))
+            case events.ToolCancelled():
+                self._put(event, status="cancelled", error=clean_text(event.reason), **self._ends(event))
+            case events.ResultDelivered():
+                self._delivered(event)
+            case _:
+                pass
+
+    def _proposed(self, event: events.ToolProposed) -> None:
+        arguments = to_json(event.arguments)
+        self._put(event, status="proposed", utterance_id=clean_text(event.utterance_id), tier=event.tier, arguments=arguments)
+
+    def _started(self, event: events.ToolStarted) -> None:
+        self._put(
+            event,
+            status="running",
+            agent=clean_text(event.provider),
+            utterance_id=clean_text(event.utterance_id),
+            tier=event.tier,
+            arguments=to_json(event.arguments),
+            started_at=self._when(event.at_samples),
+            start_ms=samples_to_ms(event.at_samples),
+        )
+
+    def _finished(self, event: events.ToolFinished) -> None:
+        result, spoken = to_json(event.result), clean_text(event.spoken)
+        self._put(event, status="success", result=result, spoken=spoken, latency_ms=event.latency_ms, **self._ends(event))
+
+    def _delivered(self, event: events.ResultDelivered) -> None:
+        self._put(
+            event,
+            delivered_how=event.how,
+            words_asked=event.words_asked,
+            words_heard=event.words_heard,
+            interrupted=event.interrupted,
+            fidelity_wer=event.fidelity_wer,
+        )
+
+    def _ends(self, event: Event) -> dict[str, Any]:
+        return {"completed_at": self._when(event.at_samples), "end_ms": samples_to_ms(event.at_samples)}
+
+    def _put(self, event: events.ToolEvent, **changes: Any) -> None:
+        row = self._rows.get(event.invocation_id)
+        if row is None:
+            row = dict.fromkeys(_COLUMNS) | {
+                "invocation_id": clean_text(event.invocation_id),
+                "session_id": self._session_id,
+                "agent": "unknown",
+                "action": clean_text(event.tool),
+                "status": "pending",
+                "started_at": self._when(event.at_samples),
+                "start_ms": samples_to_ms(event.at_samples),
+            }
+            self._rows[event.invocation_id] = row
+        if row["status"] == "cancelled":
+            # A result that comes after the user changed their mind is kept, and the invocation stays cancelled.
+            changes.pop("status", None)
+        row.update(changes)
+        self._store.append("voice_tool_invocations", dict(row), urgent=True)
