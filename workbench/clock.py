@@ -234,6 +234,8 @@ class FastClock(_Tasks):
         return self._now
 
     async def next_tick(self) -> float:
+        # Without this a talk with nothing to wait for would never let anybody else run.
+        await asyncio.sleep(0)
         due = (self._now // FRAME_SAMPLES + 1) * FRAME_SAMPLES
         while True:
             await self._settle()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,7 +13,7 @@ import numpy as np
 from workbench.audio.frames import Pcm, silence
 from workbench.clock import SessionClock
 from workbench.conversation.host_voice import HostVoice
-from workbench.engines.base import AgentFrame, Capabilities, EngineError, EngineSession, EngineSpec, Stopped
+from workbench.engines.base import AgentFrame, Capabilities, EngineError, EngineSession, EngineSpec, Part, Stopped
 from workbench.events import EngineChosen, EngineLost, Notice, StageTiming
 from workbench.talk import Saying, Utterance
 
@@ -48,12 +48,21 @@ class AgentSide:
     """One agent frame per tick, whatever engine gives it. An engine that dies is replaced; the frames in between are silence."""
 
     def __init__(
-        self, supply: EngineSupply, spec: EngineSpec, *, requested: str, host_voice: HostVoice | None, publish: Callable[..., Any]
+        self,
+        supply: EngineSupply,
+        spec: EngineSpec,
+        *,
+        requested: str,
+        host_voice: HostVoice | None,
+        listening: Mapping[str, Part],
+        publish: Callable[..., Any],
     ) -> None:
+        """`listening`: the parts that hear the user (`asr`, ...), told with every engine although they are the talk's own."""
         self._supply = supply
         self._spec = spec
         self._requested = requested
         self._host_voice = host_voice
+        self._listening = listening
         self._publish = publish
         self._clock: SessionClock = spec.clock
         self._session: EngineSession | None = None
@@ -74,7 +83,7 @@ class AgentSide:
             engine=opened.name,
             requested=self._requested,
             reason=opened.reason,
-            parts={role: {"name": part.name, "why": part.why} for role, part in opened.session.parts.items()},
+            parts={role: {"name": part.name, "why": part.why} for role, part in {**self._listening, **opened.session.parts}.items()},
             handshake_ms=opened.handshake_ms,
         )
 

@@ -86,7 +86,7 @@ class Conversation:
         ears: EarsMaker,
         agent_detector: EnergyDetector,
         actor: Actor | None = None,
-        typist: HostVoice | None = None,
+        typist: Callable[[Callable[..., Any]], HostVoice | None] = lambda _publish: None,
         observers: Sequence[Observer] = (),
     ) -> None:
         self.session_id = spec.session_id
@@ -108,12 +108,15 @@ class Conversation:
         )
         self._detector = agent_detector
         self._actor = actor
-        self._typist = typist
+        self._typist = typist(self.publish)
         self._frame = 0
         self._replies = 0
         self._reply_began = 0
         self._closing: tuple[CloseReason, str] | None = None
         self._ended: CloseReason = "failed"
+        self.open_error: EngineError | None = None
+        """Why no engine could be opened, when `run` failed for it."""
+        self._open = asyncio.Event()
         self._over = asyncio.Event()
         self._last_agent: Pcm = silence()
         clock.on_failure = self._task_failed
@@ -203,6 +206,10 @@ class Conversation:
         if self._closing is None:
             self._closing = (reason, detail)
 
+    async def opened(self) -> None:
+        """Waits until the engine is there and the first frame is due, or the talk ended before that (`open_error` says why)."""
+        await self._open.wait()
+
     async def closed(self) -> CloseReason:
         """Waits for the end and gives its reason."""
         await self._over.wait()
@@ -211,7 +218,7 @@ class Conversation:
     # --- the run -------------------------------------------------------------------------------------------------------
 
     async def run(self) -> CloseReason:
-        """The whole talk. Raises EngineError when no engine could be opened; every later fault ends the talk with its reason."""
+        """The whole talk. Every fault ends it with a reason; only being cancelled is raised, after the end was recorded."""
         spec = self.spec
         self.publish(
             SessionOpened,
@@ -227,11 +234,12 @@ class Conversation:
         )
         try:
             await self._agent.open()
+            self._open.set()
             while self._closing is None:
                 await self._tick(await self.clock.next_tick())
         except EngineError as error:
+            self.open_error = error
             self.hang_up("engine_failed", str(error))
-            raise
         except asyncio.CancelledError:
             self.hang_up("server_stopped")
             raise
@@ -257,6 +265,7 @@ class Conversation:
         self._tracker.settle(self.now_samples, closing=True)
         self.publish(SessionClosed, reason=reason, detail=detail)
         self._watchers.end(reason, detail)
+        self._open.set()
         self._over.set()
 
     async def _tick(self, late_ms: float) -> None:
