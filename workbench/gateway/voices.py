@@ -10,7 +10,6 @@ from pathlib import Path, PurePosixPath
 
 import torch
 from moshi.models.compression import MimiModel
-from moshi.utils.compile import no_cuda_graph
 from torch.nn.functional import pad
 
 from workbench.audio.errors import AudioError
@@ -18,6 +17,7 @@ from workbench.audio.frames import FRAME_SAMPLES, SAMPLE_RATE
 from workbench.audio.wav import load_wav
 from workbench.gateway.checkpoint import DELAYS, STREAMS
 from workbench.gateway.loudness import normalise
+from workbench.gateway.streams import eager
 
 VOICE_LUFS = -24.0
 MAX_VOICE_S = 30.0
@@ -109,7 +109,7 @@ def encode_voice(path: Path, mimi: MimiModel) -> torch.Tensor:
     device = next(mimi.parameters()).device
     samples = torch.from_numpy(pcm).to(device)
     samples = pad(samples, (0, -len(samples) % FRAME_SAMPLES)).view(-1, 1, 1, FRAME_SAMPLES)
-    with torch.no_grad(), no_cuda_graph(), mimi.streaming(1):
+    with torch.no_grad(), eager(), mimi.streaming(1):
         return torch.cat([mimi.encode(frame) for frame in samples], dim=-1)[0].T.contiguous()
 
 
