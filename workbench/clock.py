@@ -21,6 +21,8 @@ from workbench.audio.frames import FRAME_MS, FRAME_SAMPLES, ms_to_samples
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+SETTLE_PASSES = 4
+
 LatencyModel = Callable[[str, float], float]
 """`(stage, measured_ms) -> charged_ms`."""
 
@@ -56,6 +58,10 @@ class SessionClock(Protocol):
 
     async def next_tick(self) -> float:
         """Waits until the next frame is due. Returns how late that is noticed, in ms (0 when fast)."""
+        ...
+
+    async def settle(self) -> None:
+        """Lets the tasks that are ready go on, so that what this tick has decided is heard in this tick's frame."""
         ...
 
     async def sleep_ms(self, ms: float) -> None:
@@ -169,6 +175,11 @@ class RealtimeClock(_Tasks):
         await asyncio.sleep(max(0.0, wait_s))
         return max(0.0, (self._monotonic() - due_s) * 1_000)
 
+    async def settle(self) -> None:
+        # A decision passes through a chain of tasks (decide, answer, adopt what was prepared), one pass of the loop for each.
+        for _ in range(SETTLE_PASSES):
+            await asyncio.sleep(0)
+
     async def sleep_ms(self, ms: float) -> None:
         await asyncio.sleep(ms / 1_000)
 
@@ -238,7 +249,7 @@ class FastClock(_Tasks):
         await asyncio.sleep(0)
         due = (self._now // FRAME_SAMPLES + 1) * FRAME_SAMPLES
         while True:
-            await self._settle()
+            await self.settle()
             if not self._sleepers or self._sleepers[0][0] > due:
                 break
             self._now = max(self._now, self._sleepers[0][0])
@@ -277,7 +288,7 @@ class FastClock(_Tasks):
         if self._busy == 0:
             self._settled.set()
 
-    async def _settle(self) -> None:
+    async def settle(self) -> None:
         while self._busy:
             self._settled.clear()
             await self._settled.wait()

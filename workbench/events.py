@@ -313,7 +313,7 @@ class ClockCorrected(Event):
     """The user timeline was moved against session time to follow the client's clock: at most 480 samples (20 ms), in silence."""
 
     samples: int
-    drift_ppm: float
+    drift_ppm: float | None
 
 
 def vocabulary() -> dict[str, type[Event]]:

@@ -17,7 +17,7 @@ from workbench.audio.frames import Pcm
 from workbench.audio.timeline import UserTimeline
 from workbench.audio.vad import EnergyDetector, SpeechDetector
 from workbench.clock import RealtimeClock, SessionClock
-from workbench.conversation.agent_side import AgentSide, OpenedEngine
+from workbench.conversation.agent_side import AgentSide
 from workbench.conversation.conversation import CloseReason, Conversation, TalkSpec
 from workbench.conversation.ears import Ears
 from workbench.conversation.host_voice import HostVoice
@@ -84,17 +84,6 @@ class LiveTalk:
 
     async def closed(self) -> CloseReason:
         return await self.conversation.closed()
-
-
-class _Supply:
-    """Chooses and opens engines for one talk."""
-
-    def __init__(self, roster: Roster) -> None:
-        self._roster = roster
-
-    async def open(self, requested: str, excluded: frozenset[str], spec: EngineSpec) -> OpenedEngine:
-        name, why, answer = await self._roster.choose(requested, excluded)
-        return OpenedEngine(await self._roster.open(name, spec), name, why, answer.handshake_ms)
 
 
 class Sessions:
@@ -240,7 +229,7 @@ class Sessions:
             clock=clock,
             user_input=user_input,
             agent=lambda publish: AgentSide(
-                _Supply(parts.roster), spec, requested=engine, host_voice=voice_of_host(publish), listening=listening, publish=publish
+                parts.roster, spec, requested=engine, host_voice=voice_of_host(publish), listening=listening, publish=publish
             ),
             typist=voice_of_host,
             ears=ears,

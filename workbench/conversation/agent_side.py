@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from workbench.audio.frames import Pcm, silence
 from workbench.clock import SessionClock
 from workbench.conversation.host_voice import HostVoice
-from workbench.engines.base import AgentFrame, Capabilities, EngineError, EngineSession, EngineSpec, Part, Stopped
+from workbench.engines.base import AgentFrame, Capabilities, EngineError, EngineSession, EngineSpec, OpenedEngine, Part, Stopped
 from workbench.events import EngineChosen, EngineLost, Notice, StageTiming
 from workbench.talk import Saying, Utterance
 
@@ -24,16 +23,6 @@ STEP_TIMEOUT_S = 5.0
 DUCK_GAIN = 0.125
 """The agent at -18 dB while the host voice speaks."""
 NO_CAPABILITIES = Capabilities(full_duplex=False, can_say=False, can_interrupt=False, can_hold=False, takes_text=False)
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedEngine:
-    """An engine session and how it came to be chosen."""
-
-    session: EngineSession
-    name: str
-    reason: str
-    handshake_ms: float | None
 
 
 class EngineSupply(Protocol):

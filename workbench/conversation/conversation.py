@@ -274,6 +274,7 @@ class Conversation:
         self._now = self._frame * FRAME_SAMPLES
         user = self._take_user()
         self._ears.hear(user)
+        await self.clock.settle()
         heard_s = time.perf_counter()
         agent = await self._agent.step(user)
         stepped_s = time.perf_counter()

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from workbench.audio.frames import Pcm, silence
-
-
-@dataclass(frozen=True, slots=True)
-class UserFrame:
-    """One frame of the user on session time, and what had to be done to it."""
-
-    pcm: Pcm
-    lost_samples: int = 0
-    lost_packets: int = 0
-    correction_samples: int = 0
-    drift_ppm: float = 0.0
+from workbench.audio.timeline import TimelineFrame
 
 
 class UserInput(Protocol):
     """The user's side of the talk: a live timeline (`workbench.audio.timeline`) or a clip."""
 
-    def take(self, samples: int, now_samples: int) -> UserFrame:
+    def take(self, samples: int, now_samples: int) -> TimelineFrame:
         """The next `samples` of the user, always of that length; silence where nothing came."""
         ...
 
@@ -45,9 +34,9 @@ class ClipInput:
         self._pcm = np.concatenate([self._pcm[self._position :], pcm])
         self._position = 0
 
-    def take(self, samples: int, now_samples: int) -> UserFrame:
+    def take(self, samples: int, now_samples: int) -> TimelineFrame:
         frame = self._pcm[self._position : self._position + samples]
         self._position += frame.size
         if frame.size < samples:
             frame = np.concatenate([frame, silence(samples - frame.size)])
-        return UserFrame(frame)
+        return TimelineFrame(frame)

@@ -155,3 +155,13 @@ class Engine(Protocol):
     async def open(self, spec: EngineSpec) -> EngineSession:
         """Raises EngineError with the repair when the engine cannot serve this talk."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedEngine:
+    """An engine session and how it came to be chosen."""
+
+    session: EngineSession
+    name: str
+    reason: str
+    handshake_ms: float | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workbench.engines.base import Availability, Engine, EngineBusy, EngineError, EngineSession, EngineSpec
+from workbench.engines.base import Availability, Engine, EngineBusy, EngineError, EngineSpec, OpenedEngine
 
 AUTO = "auto"
 
@@ -55,6 +55,7 @@ class Roster:
         message = "No engine is free. " if full else "No engine is available. "
         raise (EngineBusy if full else EngineError)(message + " ".join(passed_over))
 
-    async def open(self, name: str, spec: EngineSpec) -> EngineSession:
-        """Opens a chosen engine. Raises EngineError."""
-        return await self._engines[name].open(spec)
+    async def open(self, requested: str, excluded: frozenset[str], spec: EngineSpec) -> OpenedEngine:
+        """Chooses and opens an engine for one talk. Raises EngineError."""
+        name, why, answer = await self.choose(requested, excluded)
+        return OpenedEngine(await self._engines[name].open(spec), name, why, answer.handshake_ms)
