@@ -1,1 +1,1 @@
-"""The tool bridge: intent, policy, registry, providers, delivery."""
+"""The tool bridge: what a user's utterance asks for, whether it may be done, who does it, and how the answer is spoken."""

@@ -1,0 +1,89 @@
+"""What may be done: reading runs, changing asks once, destroying needs the irreversible phrase, and a no beats everything.
+
+The words that let an action run are read here from the user's own text. A classifier, a language model among them, can propose an
+action but can neither confirm a destructive one nor overrule a refusal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from workbench.bridge.intent import Intent
+from workbench.bridge.replies import CONFIRM_PHRASE, IRREVERSIBLE_PHRASE, read_reply
+from workbench.bridge.tool import Tool
+
+Act = Literal["leave", "run", "propose", "confirm", "ask_again", "abort", "deny"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The one action of a talk that waits for the user's word."""
+
+    invocation_id: str
+    utterance_id: str
+    tool: Tool
+    arguments: Mapping[str, Any]
+    deadline_samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is done about one utterance, and why."""
+
+    act: Act
+    reason: str
+    tool: Tool | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    say: str = ""
+
+
+def decide(
+    intent: Intent,
+    text: str,
+    tool: Tool | None,
+    *,
+    pending: Pending | None,
+    running: bool,
+    allowed: Collection[str],
+    action_words: Collection[str] = (),
+) -> Decision:
+    """One utterance, one decision. `tool` is what `intent.tool` names, `allowed` what this persona may use; `action_words` name the
+    pending action."""
+    reply = read_reply(text, action_words) if pending or running else None
+    if reply == "abort" or (intent.kind == "abort" and (pending or running)):
+        return Decision("abort", "the user called it off")
+    if pending and (reply or intent.kind == "confirm"):
+        return _confirm(pending, reply)
+    if intent.kind in ("confirm", "abort"):
+        return Decision("leave", "nothing waits for an answer")
+    if tool is None:
+        return Decision("leave", "no tool is asked for")
+    if tool.name not in allowed:
+        say = "" if tool.tier == "read" else "I am not allowed to do that."
+        return Decision("deny", f"this persona may not use {tool.name}", tool, intent.arguments, say)
+    if tool.tier == "read":
+        return Decision("run", "reading needs no confirmation", tool, intent.arguments)
+    reason = f"a {tool.tier} action needs the user's word"
+    return Decision("propose", reason, tool, intent.arguments, f"{_plan(tool, intent.arguments)} {_ask(tool)}")
+
+
+def _confirm(pending: Pending, reply: str | None) -> Decision:
+    if pending.tool.tier == "destructive" and reply != "irreversible":
+        return Decision("ask_again", "a plain yes does not allow what cannot be undone", pending.tool, say=_ask(pending.tool))
+    phrase = IRREVERSIBLE_PHRASE if reply == "irreversible" else CONFIRM_PHRASE
+    return Decision("confirm", f"the user agreed ({phrase})", pending.tool, pending.arguments)
+
+
+def _plan(tool: Tool, arguments: Mapping[str, Any]) -> str:
+    description = tool.description.rstrip(".")
+    plan = f"I am about to {description[:1].lower()}{description[1:]}"
+    values = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in arguments.items())
+    return f"{plan}: {values}." if values else f"{plan}."
+
+
+def _ask(tool: Tool) -> str:
+    if tool.tier == "destructive":
+        return f"This cannot be undone. Say {IRREVERSIBLE_PHRASE}, or cancel that."
+    return f"Say {CONFIRM_PHRASE}, or cancel that."
