@@ -50,6 +50,8 @@ class OpenAiEndpoint:
         url = httpx.URL(base_url.rstrip("/") + "/chat/completions")
         if url.scheme not in ("http", "https") or not url.host:
             raise ValueError("The address of the language model must be http:// or https://, for example http://127.0.0.1:11434/v1.")
+        if url.userinfo:
+            raise ValueError("The address of the language model must hold no user or password; put the key in WORKBENCH_LLM_API_KEY.")
         if api_key is not None and not (api_key.isascii() and api_key.isprintable()):
             raise ValueError("The key of the language model holds characters that no key has; copy it again (WORKBENCH_LLM_API_KEY).")
         self.model = model

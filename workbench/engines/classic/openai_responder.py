@@ -34,21 +34,16 @@ class OpenAiResponder:
         self._endpoint = endpoint
 
     async def respond(self, text: str, history: Sequence[Heard]) -> AsyncGenerator[str, None]:
-        """The reply clause by clause. Raises ResponderError, also when the model has no words."""
+        """The reply clause by clause. Raises ResponderError, also when the model has no words. A clause that broke off is not given:
+        half a sentence may say the opposite of the whole."""
         split = ClauseStream()
         answered = False
         async with aclosing(self._endpoint.stream(self.messages(text, history))) as pieces:
-            try:
-                async for piece in pieces:
-                    for clause in map(spoken, split.push(piece)):
-                        if clause:
-                            answered = True
-                            yield clause
-            except ResponderError:
-                for clause in map(spoken, split.flush()):
+            async for piece in pieces:
+                for clause in map(spoken, split.push(piece)):
                     if clause:
+                        answered = True
                         yield clause
-                raise
         for clause in map(spoken, split.flush()):
             if clause:
                 answered = True
