@@ -10,7 +10,7 @@ import pytest
 
 from workbench.store.duckdb_store import DuckDbStore
 
-POSTGRES_BIN = Path("/usr/lib/postgresql/15/bin")
+DEBIAN_BINS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def store(tmp_path: Path) -> Iterator[DuckDbStore]:
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an empty, throw-away PostgreSQL server, without a database name."""
     pytest.importorskip("psycopg", reason="psycopg is not installed (extra `postgres`)")
-    initdb = shutil.which("initdb", path=f"{POSTGRES_BIN}") or shutil.which("initdb")
+    initdb = shutil.which("initdb") or (shutil.which("initdb", path=str(DEBIAN_BINS[-1])) if DEBIAN_BINS else None)
     if not initdb or not shutil.which("psql"):
         pytest.skip("initdb or psql is not on this machine (Debian: apt install postgresql)")
     as_user: list[str] = []
@@ -50,6 +50,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         cwd=root,
     )
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={root} -c fsync=off"
-    subprocess.run([*as_user, pg_ctl, "-D", data, "-l", root / "log", "-w", "-o", options, "start"], check=True, cwd=root, capture_output=True)
+    subprocess.run(
+        [*as_user, pg_ctl, "-D", data, "-l", root / "log", "-w", "-o", options, "start"], check=True, cwd=root, capture_output=True
+    )
     yield f"postgresql://postgres@127.0.0.1:{port}"
     subprocess.run([*as_user, pg_ctl, "-D", data, "-m", "fast", "-w", "stop"], check=True, capture_output=True, cwd=root)

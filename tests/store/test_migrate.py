@@ -29,13 +29,13 @@ def duck() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @pytest.fixture
-def database(postgres: str, request: pytest.FixtureRequest) -> Iterator[str]:
+def database(postgres: str, request: pytest.FixtureRequest) -> str:
     import psycopg
 
     name = request.node.name.lower().replace("[", "_").replace("]", "")[-60:]
     with psycopg.connect(f"{postgres}/postgres", autocommit=True) as admin:
         admin.execute(f'CREATE DATABASE "{name}"')
-    yield f"{postgres}/{name}"
+    return f"{postgres}/{name}"
 
 
 def connect_postgres(address: str) -> Any:
@@ -144,7 +144,9 @@ def test_postgres_takes_the_writers_inserts(database: str) -> None:
             values = [["a", "b"], ["c", "c"], ["classic", "echo"], [active, True], ['{"n": 1}', None]]
             connection.execute(insert_sql(TABLES["voice_sessions"], session), values)
         connection.execute(insert_sql(TABLES["voice_events"], event), [["a", "a"], [0, 1], ["X", "Y"], [0, 0], [0, 48_000], ["{}", "[]"]])
-        found = connection.execute("SELECT session_id, is_active, last_activity - started_at FROM voice_session_overview ORDER BY 1").fetchall()
+        found = connection.execute(
+            "SELECT session_id, is_active, last_activity - started_at FROM voice_session_overview ORDER BY 1"
+        ).fetchall()
     assert [(row[0], row[1], row[2].total_seconds()) for row in found] == [("a", False, 2.0), ("b", True, 0.0)]
 
 
