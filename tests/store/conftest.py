@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,23 +23,22 @@ def store(tmp_path: Path) -> Iterator[DuckDbStore]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The address of an empty, throw-away PostgreSQL server, without a database name."""
     pytest.importorskip("psycopg", reason="psycopg is not installed (extra `postgres`)")
     initdb = shutil.which("initdb") or (shutil.which("initdb", path=str(DEBIAN_BINS[-1])) if DEBIAN_BINS else None)
     if not initdb or not shutil.which("psql"):
         pytest.skip("initdb or psql is not on this machine (Debian: apt install postgresql)")
     as_user: list[str] = []
-    root = tmp_path_factory.mktemp("pg")
-    if subprocess.run(["id", "-u"], capture_output=True, text=True, check=True).stdout.strip() == "0":
+    if os.geteuid() == 0:
         # initdb refuses root, and the server's own user must be able to walk to its folder.
         if not shutil.which("runuser") or subprocess.run(["id", "postgres"], capture_output=True, check=False).returncode:
             pytest.skip("root cannot start PostgreSQL: runuser or the user postgres is not on this machine")
         as_user = ["runuser", "-u", "postgres", "--"]
+    # Not below pytest's own folder: every run of pytest closes that one to all users but its own.
+    root = Path(tempfile.mkdtemp(prefix="workbench-postgres-"))
+    if as_user:
         shutil.chown(root, "postgres")
-        for parent in [root, *root.parents]:
-            if parent.stat().st_mode & 0o001 == 0:
-                parent.chmod(parent.stat().st_mode | 0o011)
     data = root / "data"
     pg_ctl = str(Path(initdb).resolve().parent / "pg_ctl")
     with socket.socket() as probe:
@@ -55,3 +56,4 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     )
     yield f"postgresql://postgres@127.0.0.1:{port}"
     subprocess.run([*as_user, pg_ctl, "-D", data, "-m", "fast", "-w", "stop"], check=True, capture_output=True, cwd=root)
+    shutil.rmtree(root)

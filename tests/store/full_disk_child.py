@@ -46,8 +46,10 @@ while store.failure is None:
     send()
     if sent % 100 == 0:
         time.sleep(0.01)
-for _ in range(6_000):
+while store.lost_rows == 0:
     send()
+    if sent % 100 == 0:
+        time.sleep(0.01)
 readable = len(store.query("SELECT 1 FROM voice_events"))
 full = {"failure": store.failure, "waiting": store.waiting_rows, "readable": readable}
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 SEGMENT_FRAMES = 12
 """0.96 s. A crash loses the open segment; what is promised is at most 2 s, and this leaves a second for a slow disk."""
 WAITING_SEGMENTS_MAX = 128
-"""Segments that may wait for a slow disk, over all talks: 12 MB, a quarter of a minute of eight talks."""
+"""Segments that may wait for a slow disk, over all talks: 24 MB, a quarter of a minute of eight talks."""
 CODEC = "flac"
 
 
@@ -38,7 +38,7 @@ class _Segment:
     track: StereoTrack
     seq: int
     start_samples: int
-    stereo: NDArray[np.int16]
+    stereo: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ class StereoTrack:
                 raise ValueError(f"frame at {start_samples} samples, but the track is at {self._next_samples}: frames come in order")
             self._hand_over()
             self._fresh(start_samples)
-        self._stereo[self._filled : self._filled + FRAME_SAMPLES, 0] = to_int16(user)
-        self._stereo[self._filled : self._filled + FRAME_SAMPLES, 1] = to_int16(agent)
+        self._stereo[self._filled : self._filled + FRAME_SAMPLES, 0] = user
+        self._stereo[self._filled : self._filled + FRAME_SAMPLES, 1] = agent
         self._filled += FRAME_SAMPLES
         self._next_samples = start_samples + FRAME_SAMPLES
         if self._filled == len(self._stereo):
@@ -86,7 +86,7 @@ class StereoTrack:
     def _fresh(self, start_samples: int) -> None:
         self._start_samples = start_samples
         self._filled = 0
-        self._stereo = np.empty((SEGMENT_FRAMES * FRAME_SAMPLES, 2), dtype=np.int16)
+        self._stereo = np.empty((SEGMENT_FRAMES * FRAME_SAMPLES, 2), dtype=np.float32)
 
     def _hand_over(self) -> None:
         if self._filled:
@@ -155,7 +155,7 @@ class AudioWriter:
         try:
             # Encoded in memory first: libsndfile does not report every failed write, the file system does.
             encoded = io.BytesIO()
-            soundfile.write(encoded, segment.stereo, SAMPLE_RATE, subtype="PCM_16", format="FLAC")
+            soundfile.write(encoded, to_int16(segment.stereo), SAMPLE_RATE, subtype="PCM_16", format="FLAC")
             part.write_bytes(encoded.getbuffer())
             os.replace(part, path)
         except BaseException:
