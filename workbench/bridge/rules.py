@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from workbench.bridge.intent import Intent
 from workbench.bridge.registry import Registry
 from workbench.bridge.replies import read_reply
 from workbench.bridge.templates import FILLERS, Match, Template
-from workbench.bridge.words import MAX_TEXT, phrase_list, sentences, tokens
+from workbench.bridge.words import MAX_TEXT, close, phrase_list, sentences, tokens
 
 CHITCHAT = Intent("chitchat")
 
@@ -29,6 +30,7 @@ class RulesClassifier:
     def __init__(self, registry: Registry, names: Sequence[str] = ()) -> None:
         """`names`: what the persona is called, so that "hey Myca" may go before any request."""
         self._templates = [Template(tool, text) for tool in registry for text in tool.templates]
+        self._vocabulary = frozenset(word for template in self._templates for word in template.content)
         self._names = frozenset(word for name in names for word in tokens(name))
         self._action_words = {
             tool.name: frozenset(word for text in (*tool.templates, tool.description, tool.name.replace("_", " ")) for word in tokens(text))
@@ -52,11 +54,14 @@ class RulesClassifier:
         return self._action_words.get(tool_name, frozenset())
 
     def _match(self, said: list[str]) -> Match | None:
+        heard = {*said, *map("".join, pairwise(said))}
+        there = {word for word in self._vocabulary if any(close(other, word) for other in heard)}
+        templates = [template for template in self._templates if template.content <= there]
         starts = [said]
         while (shorter := self._without_lead(starts[-1])) is not None:
             starts.append(shorter)
         for start in starts:
-            found = [match for template in self._templates if (match := template.match(start)) is not None]
+            found = [match for template in templates if (match := template.match(start)) is not None]
             if found:
                 return min(found, key=lambda match: (match.cost, -match.literals))
         return None

@@ -10,6 +10,8 @@ from workbench.bridge.tool import Slot, SlotValue, Tool
 from workbench.bridge.words import close, tokens
 
 _FREE_TEXT_WORDS = 8
+_SURE_WORDS = 3
+"""A longer free text is ever less likely to be an argument, and more a sentence that only begins like a request."""
 
 
 def slot_of(tool: Tool, name: str) -> Slot:
@@ -52,4 +54,4 @@ def _number(words: Sequence[str]) -> SlotValue | None:
 
 
 def _free_text(words: Sequence[str]) -> SlotValue | None:
-    return SlotValue(" ".join(words))
+    return SlotValue(" ".join(words), cost=0.1 * max(0, len(words) - _SURE_WORDS))

@@ -2,7 +2,8 @@
 
 The whole utterance must be covered: a template is never found *inside* other words, so "the sunset was beautiful" holds no "set".
 The cost of a cover is the sum of its faults: a small word left out, put in or swapped for another (0.3 or 0.4), a question word
-left out (0.6), a content word misheard (0.5, see `words.close`). A content word that is missing or too many cannot be covered.
+left out (0.6), a content word misheard (0.5, see `words.close`) or heard as two (0.3), and what a slot adds for a guess. A content
+word that is missing or too many cannot be covered.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from workbench.bridge.tool import SLOT, Slot, Tool
 from workbench.bridge.words import close, tokens, word_set
 
 MAX_COST = 0.8
+MAX_COST_OF_CHANGE = 0.5
+"""Where the tool would change something."""
 
 FILLERS = word_set(
     "um uh er erm hmm hm ah oh okay ok so well and then please now actually just right currently hey hello hi thanks also but like -"
@@ -27,7 +30,7 @@ _QUESTION_WORDS = word_set("what how when who which where")
 _SWAPS = frozenset({("and", "in"), ("an", "in"), ("on", "in"), ("under", "in")})
 """(heard, meant): words that sound alike, one of which is not a small word."""
 
-_SMALL, _SWAP, _QUESTION, _MISHEARD = 0.3, 0.4, 0.6, 0.5
+_SMALL, _SWAP, _QUESTION, _MISHEARD, _SPLIT = 0.3, 0.4, 0.6, 0.5, 0.3
 _NEVER = 9.0
 
 
@@ -51,21 +54,21 @@ class Template:
         for index, part in enumerate(SLOT.split(text)):
             self._items += [(part, slot_of(tool, part))] if index % 2 else tokens(part)
         words = [item for item in self._items if isinstance(item, str)]
-        self._content = tuple(word for word in words if word not in SMALL_WORDS | _QUESTION_WORDS | FILLERS)
+        self.content = frozenset(words) - SMALL_WORDS - _QUESTION_WORDS - FILLERS
+        """Words without which the template cannot fit, however they are misheard."""
         self._literals = len(words)
         # "Did you delete all data" is no order: where something would be changed, a put-in word may not be a verb or a pronoun.
         self._extras = SMALL_WORDS if tool.tier == "read" else _ARTICLES
+        self._max_cost = MAX_COST if tool.tier == "read" else MAX_COST_OF_CHANGE
         self._longest = len(words) + 3 + sum(item[1].max_words for item in self._items if not isinstance(item, str))
 
     def match(self, said: Sequence[str]) -> Match | None:
-        """The cheapest cover of all of `said` (tokens), None when there is none within `MAX_COST`."""
+        """The cheapest cover of all of `said` (tokens), None when there is none within the limit."""
         spoken = sum(word not in FILLERS for word in said)
         if not spoken or spoken > self._longest:
             return None
-        if not all(any(close(word, content) for word in said) for content in self._content):
-            return None
         cost, arguments = _Cover(self._items, said, self._extras).best(0, 0)
-        if cost > MAX_COST or any(name not in arguments for name in self.tool.required):
+        if cost > self._max_cost or any(name not in arguments for name in self.tool.required):
             return None
         return Match(self.tool, arguments, cost, self._literals)
 
@@ -100,6 +103,8 @@ class _Cover:
                     found.append(self._add(missing, i + 1, j))
                 if j < len(self._said) and (swapped := _swap_cost(self._said[j], item)) < _NEVER:
                     found.append(self._add(swapped, i + 1, j + 1))
+                if "".join(self._said[j : j + 2]) == item != self._said[j]:
+                    found.append(self._add(_SPLIT, i + 1, j + 2))
             else:
                 found += self._fill(i, j, *item)
         return found

@@ -31,6 +31,7 @@ class FakeTalk:
     ) -> None:
         self.session_id = "fake-talk"
         self.clock = FastClock(charge or fixed({}), latency_model="fixed")
+        self.clock.on_failure = self._failed
         self.can_say = can_say
         self.host_can_say = host_can_say
         self.word_ms = word_ms
@@ -42,6 +43,7 @@ class FakeTalk:
         self._cut_after: deque[int] = deque()
         self._before: Signal | None = None
         self._utterances = 0
+        self._failures: list[BaseException] = []
 
     @property
     def texts(self) -> list[str]:
@@ -62,10 +64,10 @@ class FakeTalk:
         return await actor.offer(Utterance(utterance_id or f"u{self._utterances}", text, now, now))
 
     async def run_ms(self, ms: float) -> None:
-        """Lets session time pass, in whole frames."""
+        """Lets session time pass, in whole frames. Raises what a task of the talk raised."""
         end = self.clock.now_samples + ms_to_samples(ms)
         while self.clock.now_samples < end:
-            await self.clock.next_tick()
+            await self._tick()
 
     async def run_until(self, done: Callable[[], bool], limit_ms: float = 120_000) -> None:
         """Lets session time pass until `done()`. Raises AssertionError when that takes longer than `limit_ms`."""
@@ -73,7 +75,7 @@ class FakeTalk:
         while not done():
             if self.clock.now_samples >= end:
                 raise AssertionError(f"nothing came of it within {limit_ms:g} ms; now at {samples_to_ms(self.clock.now_samples):g} ms")
-            await self.clock.next_tick()
+            await self._tick()
 
     def say(self, text: str) -> Saying:
         if not self.can_say:
@@ -93,6 +95,14 @@ class FakeTalk:
         stamped = event(at_samples=now if at_samples is None else at_samples, noticed_samples=now, **fields)
         self.events.append(stamped)
         return stamped
+
+    async def _tick(self) -> None:
+        await self.clock.next_tick()
+        if self._failures:
+            raise self._failures[0]
+
+    def _failed(self, _name: str, error: BaseException) -> None:
+        self._failures.append(error)
 
     def _speak(self, how: Literal["engine", "host"], text: str) -> Saying:
         saying = Saying(text, self.clock.signal(), words_asked=len(text.split()))

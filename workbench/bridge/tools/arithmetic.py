@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from workbench.bridge.numbers import say_number
@@ -13,6 +14,12 @@ from workbench.bridge.words import tokens
 
 def read_expression(words: Sequence[str]) -> SlotValue | None:
     """A sum in signs, when the words are one."""
+    return _read(tuple(words))
+
+
+@lru_cache(maxsize=4_096)
+def _read(words: tuple[str, ...]) -> SlotValue | None:
+    # Every template with this slot asks about the same words.
     tree = parse(words)
     return None if tree is None else SlotValue(written(tree))
 
