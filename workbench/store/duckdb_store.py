@@ -251,7 +251,10 @@ class DuckDbStore:
         if first:
             log.error("%s", self._failure)
             if self._on_failure:
-                self._on_failure(self._failure)
+                try:
+                    self._on_failure(self._failure)
+                except Exception:
+                    log.exception("whoever is told of the store's failure has failed")
 
 
 def _connect(path: Path | str) -> duckdb.DuckDBPyConnection:
