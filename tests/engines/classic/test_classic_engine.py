@@ -6,8 +6,8 @@ import pytest
 
 from workbench.audio.frames import FRAME_SAMPLES, Pcm, silence
 from workbench.clock import FastClock, fixed
-from workbench.engines.base import Engine, EngineSession, EngineSpec, Stage
-from workbench.engines.classic.engine import ClassicEngine, EngineBusy
+from workbench.engines.base import Engine, EngineBusy, EngineSession, EngineSpec, Stage
+from workbench.engines.classic.engine import ClassicEngine
 from workbench.engines.classic.responder import ResponderError
 from workbench.engines.classic.session import ClassicSession
 from workbench.engines.speech.base import Tts
@@ -143,6 +143,28 @@ async def test_a_prepared_reply_to_other_words_is_dropped() -> None:
         assert talk.heard == "bbbb."
         assert (talk.session.guesses_used, talk.session.guesses_dropped) == (0, 1)
         assert talk.session.history[0] == ("user", "what time is it in Tokyo")
+
+
+async def test_a_dropped_guess_stops_thinking() -> None:
+    async with Talk(["aaaa.", "bbbb.", "cccc."], ["dddd."], charges={"responder": 200}) as talk:
+        talk.session.prepare(talk.asks("what time"))
+        await talk.run(320)
+        talk.session.answer(talk.asks("what time is it"))
+        await talk.run(1_200)
+        assert talk.responder.closed_early == 1
+        assert talk.heard == "dddd."
+
+
+async def test_a_guess_from_before_the_last_words_is_dropped() -> None:
+    async with Talk(["aaaa."], ["bbbb."], ["cccc."]) as talk:
+        talk.session.answer(talk.asks("hello"))
+        await talk.run(160)
+        talk.session.prepare(talk.asks("say that again"))
+        await talk.run(480)
+        talk.session.answer(talk.asks("say that again"))
+        await talk.run(480)
+        assert talk.heard == "aaaa. cccc."
+        assert talk.responder.asked[-1] == ("say that again", [("user", "hello"), ("agent", "aaaa.")])
 
 
 async def test_a_prepared_reply_is_made_once_for_the_same_words() -> None:
@@ -289,14 +311,15 @@ async def test_a_full_engine_says_so() -> None:
 
 class BrokenTts(ToneTts):
     async def stream(self, text: str, voice: str | None = None) -> AsyncGenerator[Pcm, None]:
-        raise OSError("no such library")
+        for _ in text:
+            raise OSError("no such library")
         yield silence()
 
 
 class MuteTts(ToneTts):
     async def stream(self, text: str, voice: str | None = None) -> AsyncGenerator[Pcm, None]:
-        return
-        yield silence()
+        for _ in range(0):
+            yield silence()
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,10 @@ def test_a_leaning_sentence_brings_the_one_before() -> None:
     assert ask("customer-service", "where is the shop").startswith("The shop is open")
 
 
+def test_one_word_in_common_is_no_answer() -> None:
+    assert ask("customer-service", "does the moon shine brightly on a flat desert").startswith("I did not catch that")
+
+
 @pytest.mark.parametrize("question", ["what is the capital of france", "go forward ten meters", "the mean old hat fell", "explain gravity"])
 def test_what_it_does_not_know_it_says(question: str) -> None:
     answer = ask("myca", question)

@@ -211,7 +211,7 @@ async def test_a_slow_first_word_is_given_up(sent: bytes) -> None:
         await asyncio.sleep(30)
 
     async with serving(handler) as server:
-        clauses, error = await fails(server, first_piece_timeout_s=0.2)
+        clauses, error = await fails(server, first_piece_timeout_s=0.2, piece_timeout_s=1_000)
     assert clauses == []
     assert "gave nothing for 0.2 s" in str(error)
 
@@ -222,7 +222,7 @@ async def test_a_stall_is_given_up() -> None:
         await asyncio.sleep(30)
 
     async with serving(handler) as server:
-        clauses, error = await fails(server, piece_timeout_s=0.2)
+        clauses, error = await fails(server, first_piece_timeout_s=1_000, piece_timeout_s=0.2)
     assert clauses == ["One."]
     assert "gave nothing" in str(error)
 

@@ -1,11 +1,14 @@
 import asyncio
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from workbench.audio.frames import FRAME_SAMPLES, Pcm
-from workbench.clock import FastClock, fixed
+from workbench.clock import FastClock, RealtimeClock, fixed
 from workbench.engines.base import AgentFrame
 from workbench.engines.classic.line import Clause, Line
 from workbench.engines.classic.speech_queue import AHEAD_SAMPLES, FADE_SAMPLES, SpeechQueue
@@ -230,3 +233,55 @@ def test_every_word_is_told_once_whatever_the_chunks(chunk: int) -> None:
     while not clause.ended:
         told += [word for word, _offset in clause.take(FRAME_SAMPLES, 1_600)[1]]
     assert told == clause.words
+
+
+STEPS = st.one_of(
+    st.tuples(st.just("say"), st.lists(st.sampled_from(["a", "bbb,", "ccccccc.", "dd"]), max_size=6).map(" ".join)),
+    st.tuples(st.just("run"), st.integers(1, 12)),
+    st.tuples(st.just("hold"), st.integers(1, 6)),
+    st.tuples(st.just("stop"), st.none()),
+)
+
+
+@given(steps=st.lists(STEPS, max_size=12), tts_ms=st.sampled_from([0, 50, 350]), fail_after=st.sampled_from([None, 0, 3]))
+def test_every_word_is_accounted_for(steps: list[tuple[str, Any]], tts_ms: float, fail_after: int | None) -> None:
+    async def talk() -> None:
+        bench = Bench(ToneTts(fail_after_chunks=fail_after), tts_ms=tts_ms)
+        lines: list[Line] = []
+        for step, value in steps:
+            if step == "say":
+                lines.append(bench.say(value))
+            elif step == "stop":
+                stopped = bench.queue.stop()
+                assert not stopped.heard_text or lines
+            else:
+                await bench.run(value, held=step == "hold")
+        await bench.run(400)
+        assert bench.ended == lines
+        assert [word.strip() for word, _start in bench.words] == " ".join(line.heard_text for line in lines).split()
+        for line in lines:
+            assert line.saying is not None
+            assert line.saying.done.is_set()
+            assert line.saying.words_heard == line.words_heard
+            assert (line.heard_text + " " + line.unheard_text).split() == line.saying.text.split()
+            assert (line.saying.started_samples is not None) == bool(line.words_heard)
+            if fail_after is None and not line.saying.interrupted:
+                assert line.unheard_text == ""
+        assert bool(bench.notices) <= (fail_after is not None)
+
+    asyncio.run(talk())
+
+
+async def test_real_time_says_the_same() -> None:
+    seconds = 0.0
+    clock = RealtimeClock(monotonic=lambda: seconds)
+    ended: list[Line] = []
+    queue = SpeechQueue(clock, ToneTts(), None, on_start=lambda _line: None, on_end=ended.append, on_notice=pytest.fail)
+    saying = queue.say("aaaa bbbb.")
+    for frame in range(12):
+        for _ in range(10):
+            await asyncio.sleep(0)
+        seconds += 0.08
+        queue.take(frame * FRAME_SAMPLES)
+    assert saying.words_heard == 2
+    assert len(ended) == 1

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 from typing import Literal
 
-from workbench.engines.base import Availability, EngineError, EngineSpec
+from workbench.engines.base import Availability, EngineBusy, EngineSpec
 from workbench.engines.classic.responder import Responder
 from workbench.engines.classic.session import ClassicSession
 from workbench.engines.speech.base import SpeechError, Tts
@@ -21,10 +21,6 @@ State = Literal["ready", "busy", "unavailable"]
 ResponderFor = Callable[[Persona], Responder]
 VoiceFor = Callable[[Tts, str], tuple[str | None, str | None]]
 """`(tts, persona_voice) -> (voice of the tts, note for the user)`."""
-
-
-class EngineBusy(EngineError):
-    """All of an engine's places are taken."""
 
 
 class ClassicEngine:
