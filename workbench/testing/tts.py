@@ -36,8 +36,6 @@ class ToneTts:
     out, `closed_early` the streams that were closed before their end.
     """
 
-    why = "it is the test voice"
-
     def __init__(
         self,
         name: str = "tone",
@@ -48,7 +46,8 @@ class ToneTts:
         error: str = "the test voice was told to fail; ask for fewer chunks",
     ) -> None:
         self.name = name
-        self.voices = tuple(voices)
+        self.why = "it is the test voice"
+        self.voices: Sequence[str] = tuple(voices)
         self.said: list[str] = []
         self.voices_used: list[str] = []
         self.chunks = 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 import httpx
 import numpy as np
@@ -54,7 +54,7 @@ class ElevenLabsTts:
         if voice_id is not None and not _VOICE_ID.fullmatch(voice_id):
             raise SpeechError(f"{voice_id!r} is no ElevenLabs voice id (letters and digits); mend MYCA_VOICE_ID or unset it")
         self._ids = {"arabella": ARABELLA} if voice_id in (None, ARABELLA) else {"custom": voice_id or "", "arabella": ARABELLA}
-        self.voices = tuple(self._ids)
+        self.voices: Sequence[str] = tuple(self._ids)
         self._key = api_key.strip()
         self._client = httpx.AsyncClient(base_url=base_url, headers={"xi-api-key": self._key}, timeout=TIMEOUT)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 
@@ -29,7 +29,7 @@ class FliteTts:
     def __init__(self, why: str = "flite is installed on this machine", library: FliteLibrary | None = None) -> None:
         self.why = why
         self._library = library or FliteLibrary()
-        self.voices = self._library.voices
+        self.voices: Sequence[str] = self._library.voices
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="flite")
 
     async def stream(self, text: str, voice: str | None = None) -> AsyncGenerator[Pcm, None]:

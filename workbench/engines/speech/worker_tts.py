@@ -120,7 +120,7 @@ class WorkerTts:
         """`start_s`: how long the child may take to be ready; `stall_s`: how long it may be silent at work."""
         self.name = name
         self.why = why
-        self.voices = tuple(voices)
+        self.voices: Sequence[str] = tuple(voices)
         self.restarts = 0
         """How often the child had to be started again."""
         self._command = tuple(command)
