@@ -40,6 +40,12 @@ def test_default_folder_is_the_checkout() -> None:
     assert personas_dir() == Path(__file__).parents[2] / "personas"
 
 
+def test_an_installed_package_brings_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "personas").mkdir()
+    monkeypatch.setattr("workbench.personas.__file__", str(tmp_path / "workbench" / "personas.py"))
+    assert personas_dir() == tmp_path / "workbench" / "_personas"
+
+
 def test_changes_on_disk_are_seen(tmp_path: Path) -> None:
     library = PersonaLibrary(tmp_path)
     assert library.list() == []
