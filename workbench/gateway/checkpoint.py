@@ -32,6 +32,8 @@ STREAMS = 1 + 2 * HEARD
 DELAYS = [0, 0, *[1] * 7, 0, *[1] * 7]
 """Frames by which each stream is shifted; the generator and the prompts are written for these."""
 
+MORE_MEMORY = "close other programs, or take a device with more memory"
+
 Shapes = dict[str, tuple[int, ...]]
 
 
@@ -62,7 +64,7 @@ class Checkpoint:
         """The language model on `device`. `context`: another attention window (2999 for bit parity with NVIDIA's server).
 
         Raises CheckpointError when memory is too small."""
-        _check_memory(_bytes_needed(self.folder / LM_FILE, dtype), device)
+        check_memory(_bytes_needed(self.folder / LM_FILE, dtype), device, "the model's weights", MORE_MEMORY)
         overrides = {} if context is None else {"context": context}
         with torch.no_grad():
             return loaders.get_moshi_lm(
@@ -74,7 +76,7 @@ class Checkpoint:
         config = {**self.mimi_config, "transformer": dict(self.mimi_config["transformer"])}
         if context is not None:
             config["transformer"]["context"] = context
-        _check_memory((self.folder / MIMI_FILE).stat().st_size, device)
+        check_memory((self.folder / MIMI_FILE).stat().st_size, device, "the codec's weights", MORE_MEMORY)
         return loaders.get_mimi(self.folder / MIMI_FILE, config, device=device, num_codebooks=HEARD)
 
     def load_text(self) -> SentencePieceProcessor:
@@ -194,10 +196,8 @@ def _bytes_needed(path: Path, dtype: torch.dtype) -> int:
     return stored + stored * dtype.itemsize // as_stored.itemsize
 
 
-def _check_memory(needed: int, device: torch.device) -> None:
+def check_memory(needed: int, device: torch.device, what: str, repair: str) -> None:
+    """Raises CheckpointError when `needed` bytes for `what` are not free on `device`."""
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
     if needed > free:
-        raise CheckpointError(
-            f"{needed / 2**30:.1f} GiB are needed on {device} to load the weights, {free / 2**30:.1f} GiB are free; "
-            "close other programs, or take a device with more memory"
-        )
+        raise CheckpointError(f"{what} need {needed / 2**30:.1f} GiB on {device}, {free / 2**30:.1f} GiB are free; {repair}")
