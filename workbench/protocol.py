@@ -188,7 +188,7 @@ def _too_long(kind: int, body: bytes, most: int) -> Unknown:
 
 
 def _json(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str).encode("utf-8", "replace")
 
 
 def _object(body: bytes) -> dict[str, Any] | None:
