@@ -1,0 +1,57 @@
+"""The FastAPI app: every route, and the WebSocket of the PersonaPlex protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from workbench.api import docs, duplex, errors, health, orchestrator, sessions, speech
+from workbench.api.body_limit import BodyLimit
+from workbench.api.context import Context, make_context
+from workbench.assembly import Workbench
+from workbench.transports.websocket import ChatOptions, chat_router
+
+SWEEP_S = 60.0
+"""How often idle conversations in text are looked for."""
+
+
+def create_app(workbench: Workbench) -> FastAPI:
+    """The app over an assembled workbench; `app.state.context` is what further faces are built from. Whoever assembled the workbench
+    closes it, after the app has stopped."""
+    context = make_context(workbench)
+    app = FastAPI(
+        title="PersonaPlex Workbench",
+        version=version("personaplex-workbench"),
+        description="Talk to voice personas, and see what happens in the talks. The PersonaPlex protocol's WebSocket is at /api/chat.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    app.state.context = context
+    app.add_middleware(BodyLimit, prefixes=("/api/", "/voice/"))
+    errors.install(app)
+    for part in (health, duplex, sessions, speech, orchestrator, docs):
+        app.include_router(part.router)
+    app.include_router(chat_router(context.entrance.open, ChatOptions(allowed_origins=workbench.settings.allowed_origins)))
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    context: Context = app.state.context
+    sweeper = asyncio.create_task(_sweep(context))
+    try:
+        yield
+    finally:
+        sweeper.cancel()
+        await context.text_talks.close()
+
+
+async def _sweep(context: Context) -> None:
+    while True:
+        await asyncio.sleep(SWEEP_S)
+        await context.text_talks.close_idle()

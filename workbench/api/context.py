@@ -1,0 +1,40 @@
+"""What the routes work with, made once for an app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from workbench.api.entrance import Entrance
+from workbench.api.probes import Probes
+from workbench.api.text_talks import TextTalks
+from workbench.assembly import Workbench
+from workbench.telemetry import Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """In `app.state.context`; the page is built from it too."""
+
+    workbench: Workbench
+    telemetry: Telemetry
+    entrance: Entrance
+    probes: Probes
+    text_talks: TextTalks
+
+
+def make_context(workbench: Workbench) -> Context:
+    telemetry = Telemetry(workbench)
+    text_talks = TextTalks(recorder=workbench.recorder, bridge_for=workbench.bridge_for, responder_for=workbench.responder_for)
+    return Context(workbench, telemetry, Entrance(workbench, telemetry), Probes(workbench.roster), text_talks)
+
+
+def _context(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+Ctx = Annotated[Context, Depends(_context)]
+"""A route's parameter that is given the context."""

@@ -1,0 +1,256 @@
+"""The composition root: every part of the workbench chosen, opened and handed to the parts that need it."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from workbench.audio.end_of_turn import EndOfTurn
+from workbench.audio.errors import AudioError
+from workbench.bridge.bridge import Bridge
+from workbench.bridge.invocation import Timing
+from workbench.bridge.registry import Registry
+from workbench.bridge.tools import local_now, register_builtin
+from workbench.engines.base import Engine
+from workbench.engines.classic.embedded_responder import EmbeddedResponder
+from workbench.engines.classic.engine import ClassicEngine, ResponderFor
+from workbench.engines.classic.openai_endpoint import OpenAiEndpoint
+from workbench.engines.classic.openai_responder import OpenAiResponder
+from workbench.engines.classic.responder import Responder
+from workbench.engines.missing import MissingEngine
+from workbench.engines.roster import Roster
+from workbench.engines.speech.base import Asr, Tts
+from workbench.engines.speech.counted import CountedAsr
+from workbench.engines.speech.recognisers import choose_recogniser
+from workbench.engines.speech.synthesisers import FallbackTts, choose_synthesisers, voice_for
+from workbench.personas import Persona, PersonaLibrary
+from workbench.sessions import Parts, Sessions
+from workbench.settings import Settings, cores
+from workbench.store.base import Store
+from workbench.store.duckdb_store import DuckDbStore
+from workbench.store.figures import figures
+from workbench.store.recorder import Recorder
+from workbench.store.recovery import Recovered, recover
+from workbench.testing.engines import EchoEngine, ScriptedEngine
+
+log = logging.getLogger(__name__)
+
+SESSIONS_PER_CORE = 2
+"""Classic talks that one core holds in real time with the embedded recogniser; to be replaced by the figure of `benchmarks/`."""
+
+Progress = Callable[[str], None]
+"""Told what is being loaded, one plain sentence at a time; may be called from any thread."""
+
+
+class AssemblyError(Exception):
+    """A setting cannot be used. The message names what was wrong and how to mend it."""
+
+
+def _quiet(_message: str) -> None:
+    """The default progress: nobody is told."""
+
+
+@dataclass
+class Workbench:
+    """What one process of the workbench is made of. Made by `assemble`; `close` gives everything back."""
+
+    settings: Settings
+    store: Store
+    recovered: Recovered
+    """What a crash had left behind, brought to its end at this start."""
+    recorder: Recorder
+    personas: PersonaLibrary
+    roster: Roster
+    recogniser: CountedAsr
+    end_of_turn: EndOfTurn | None
+    synthesisers: Sequence[Tts]
+    """Those that can be used, best first."""
+    tts: Tts
+    """All of them as one: the next takes over from one that fails."""
+    registry: Registry
+    bridge_for: Callable[[Persona], Bridge]
+    responder_for: ResponderFor
+    sessions: Sessions
+    parts: AsyncExitStack
+    """Everything that must be given back."""
+
+    async def close(self) -> None:
+        """Ends every talk with `server_stopped`, waits until all is written, and gives the parts back. May be called twice."""
+        await self.sessions.stop()
+        await self.parts.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What takes time to open."""
+
+    store: Store
+    recovered: Recovered
+    asr: CountedAsr
+    voices: Sequence[Tts]
+    end_of_turn: EndOfTurn | None
+    endpoint: OpenAiEndpoint | None
+
+
+async def assemble(
+    settings: Settings,
+    *,
+    progress: Progress = _quiet,
+    recogniser: Asr | None = None,
+    synthesisers: Sequence[Tts] | None = None,
+) -> Workbench:
+    """Opens the store, brings what crashed to an end, and chooses the parts, all at the same time. `recogniser` and `synthesisers`
+    are used instead of choosing where they are given.
+
+    Raises StoreError, SpeechError, PersonaError or AssemblyError with the repair; nothing is left open then.
+    """
+    personas = PersonaLibrary(settings.personas_dir)
+    personas.get(settings.persona)
+    endpoint = _endpoint(settings)
+    async with AsyncExitStack() as parts:
+        if endpoint is not None:
+            parts.push_async_callback(endpoint.close)
+        tasks = (
+            asyncio.create_task(_open_store(settings, parts, progress)),
+            asyncio.create_task(_open_recogniser(settings, recogniser, parts, progress)),
+            asyncio.create_task(_open_voices(settings, synthesisers, parts, progress)),
+            asyncio.create_task(asyncio.to_thread(_load_end_of_turn, settings, progress)),
+        )
+        # All are waited for, so that one that fails leaves none behind that opens later.
+        await asyncio.wait(tasks)
+        faults = [fault for task in tasks if (fault := task.exception()) is not None]
+        if faults:
+            raise faults[0]
+        (store, recovered), asr, voices, end_of_turn = (tasks[0].result(), tasks[1].result(), tasks[2].result(), tasks[3].result())
+        if end_of_turn is not None:
+            parts.callback(end_of_turn.close)
+        return _wire(settings, personas, _Opened(store, recovered, asr, voices, end_of_turn, endpoint), parts.pop_all())
+
+
+async def _open_store(settings: Settings, parts: AsyncExitStack, progress: Progress) -> tuple[Store, Recovered]:
+    progress(f"Opening {settings.database}.")
+    store = await asyncio.to_thread(DuckDbStore, settings.database)
+    parts.push_async_callback(asyncio.to_thread, store.close)
+    recovered = await asyncio.to_thread(recover, store, settings.audio_dir)
+    if recovered.sessions:
+        progress(f"{len(recovered.sessions)} talks that a crash had left open were closed.")
+    return store, recovered
+
+
+async def _open_recogniser(settings: Settings, given: Asr | None, parts: AsyncExitStack, progress: Progress) -> CountedAsr:
+    asr = CountedAsr(given or await choose_recogniser(settings.asr, progress))
+    parts.push_async_callback(asr.close)
+    progress(f"Recogniser: {asr.name}. {asr.why}")
+    return asr
+
+
+async def _open_voices(settings: Settings, given: Sequence[Tts] | None, parts: AsyncExitStack, progress: Progress) -> Sequence[Tts]:
+    voices = given if given is not None else await _choose_voices(settings, progress)
+    for tts in voices:
+        parts.push_async_callback(tts.close)
+    progress(f"Voice: {voices[0].why}")
+    return voices
+
+
+async def _choose_voices(settings: Settings, progress: Progress) -> Sequence[Tts]:
+    key = settings.elevenlabs_api_key
+    return await choose_synthesisers(
+        settings.tts,
+        api_key=key.get_secret_value() if key is not None else None,
+        voice_id=settings.elevenlabs_voice,
+        progress=progress,
+    )
+
+
+def _load_end_of_turn(settings: Settings, progress: Progress) -> EndOfTurn | None:
+    """None when turns end after a fixed hold, as set, or when the model is missing (every talk's parts say so)."""
+    if settings.turn_fixed_hold_ms is not None:
+        return None
+    try:
+        return EndOfTurn()
+    except AudioError as error:
+        progress(str(error))
+        return None
+
+
+def _endpoint(settings: Settings) -> OpenAiEndpoint | None:
+    if settings.llm_base_url is None:
+        return None
+    key = settings.llm_api_key
+    try:
+        return OpenAiEndpoint(settings.llm_base_url, settings.llm_model, key.get_secret_value() if key is not None else None)
+    except ValueError as error:
+        raise AssemblyError(str(error)) from error
+
+
+def _wire(settings: Settings, personas: PersonaLibrary, opened: _Opened, parts: AsyncExitStack) -> Workbench:
+    store = opened.store
+    recorder = Recorder(store, settings.audio_dir, recording=settings.recording)
+    parts.push_async_callback(asyncio.to_thread, recorder.close)
+    registry = Registry()
+    local = register_builtin(registry, stats=lambda: figures(store, local_now().replace(hour=0, minute=0, second=0, microsecond=0)))
+    parts.callback(local.close)
+    timing = Timing(filler_after_ms=settings.tool_filler_ms, filler=Timing().filler if settings.tool_filler_ms else "")
+
+    def bridge_for(persona: Persona) -> Bridge:
+        return Bridge(registry, allowed=persona.tools, names=[persona.name], timing=timing)
+
+    responder_for = functools.partial(_responder_for, opened.endpoint, registry)
+    tts = FallbackTts(list(opened.voices), on_change=lambda message: classic.announce(message))
+    classic = ClassicEngine(tts, responder_for, voice_for, max_sessions=settings.classic_sessions or SESSIONS_PER_CORE * cores())
+    roster = Roster(_engines(settings, classic), automatic=("personaplex", "classic"))
+    sessions = Sessions(
+        Parts(
+            settings=settings,
+            personas=personas,
+            roster=roster,
+            asr=opened.asr,
+            end_of_turn=opened.end_of_turn,
+            host_tts=tts,
+            recorder=recorder,
+            bridge_for=bridge_for,
+        )
+    )
+    return Workbench(
+        settings=settings,
+        store=store,
+        recovered=opened.recovered,
+        recorder=recorder,
+        personas=personas,
+        roster=roster,
+        recogniser=opened.asr,
+        end_of_turn=opened.end_of_turn,
+        synthesisers=opened.voices,
+        tts=tts,
+        registry=registry,
+        bridge_for=bridge_for,
+        responder_for=responder_for,
+        sessions=sessions,
+        parts=parts,
+    )
+
+
+def _responder_for(endpoint: OpenAiEndpoint | None, registry: Registry, persona: Persona) -> Responder:
+    if endpoint is not None:
+        return OpenAiResponder(persona, endpoint)
+    allowed = registry.allowed(persona.tools)
+    return EmbeddedResponder(persona, abilities=[_verb_phrase(tool.description) for tool in registry if tool.name in allowed])
+
+
+def _verb_phrase(description: str) -> str:
+    """A tool's description as it follows "I can": "tell the time in a place"."""
+    sentence = description.split(". ")[0].rstrip(".")
+    return sentence[:1].lower() + sentence[1:]
+
+
+def _engines(settings: Settings, classic: ClassicEngine) -> list[Engine]:
+    if settings.personaplex_url is None:
+        personaplex = MissingEngine("personaplex", "No PersonaPlex address is configured.", "Set PERSONAPLEX_URL to a PersonaPlex server.")
+    else:
+        personaplex = MissingEngine("personaplex", "PERSONAPLEX_URL is set, but this version cannot connect to it.", "Use a newer version.")
+    engines: list[Engine] = [personaplex, classic]
+    return [*engines, EchoEngine(), ScriptedEngine()] if settings.test_engines else engines

@@ -1,0 +1,75 @@
+"""What the commands share: their options, and how a fault that could be foreseen is told."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic import ValidationError
+
+from workbench.assembly import AssemblyError
+from workbench.audio.errors import AudioError
+from workbench.conversation.port import TalkRefused
+from workbench.engines.base import EngineError
+from workbench.engines.speech.base import SpeechError
+from workbench.personas import PersonaError
+from workbench.settings import Settings
+from workbench.store.base import StoreError
+from workbench.transports.client import ChatError
+
+T = TypeVar("T")
+
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder for the database and recordings (WORKBENCH_DATA_DIR).")]
+Db = Annotated[str | None, typer.Option("--db", help="DuckDB file (WORKBENCH_DB); else workbench.duckdb in the data folder.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout; everything else goes to stderr.")]
+
+FAULT_CODE = 2
+
+
+class CommandError(Exception):
+    """A command cannot do what it was asked. The message names what was wrong and how to mend it."""
+
+
+FAULTS = (CommandError, AssemblyError, AudioError, ChatError, EngineError, PersonaError, SpeechError, StoreError, TalkRefused)
+
+
+def say(message: str) -> None:
+    """One line on stderr: progress, and what went wrong."""
+    print(message, file=sys.stderr, flush=True)  # noqa: T201 - a command talks to its user
+
+
+def show(text: str) -> None:
+    """The result, on stdout."""
+    print(text, flush=True)  # noqa: T201 - a command talks to its user
+
+
+@contextmanager
+def told_plainly() -> Iterator[None]:
+    """A fault that could be foreseen becomes one line on stderr and exit code 2; an interrupt ends with 130."""
+    try:
+        yield
+    except FAULTS as fault:
+        say(f"workbench: {' '.join(str(fault).split())}")
+        raise typer.Exit(FAULT_CODE) from fault
+    except KeyboardInterrupt as interrupt:
+        raise typer.Exit(130) from interrupt
+
+
+def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Runs a command's work in an event loop of its own, its faults told plainly."""
+    with told_plainly():
+        return asyncio.run(work())
+
+
+def load_settings(**given: Any) -> Settings:
+    """The settings from the environment, overridden by the flags that were given (None = not given). Raises CommandError."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        faults = "; ".join(f"{fault['loc'][0] if fault['loc'] else 'settings'}: {fault['msg']}" for fault in error.errors())
+        raise CommandError(f"A setting cannot be used: {faults}. Settings come from flags, WORKBENCH_ variables and .env.") from error

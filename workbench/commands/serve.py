@@ -1,0 +1,115 @@
+"""`workbench serve`: the server, one process, one worker."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from typing import Annotated
+
+import typer
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
+
+from workbench.api.app import create_app
+from workbench.assembly import Workbench, assemble
+from workbench.commands.common import CommandError, DataDir, Db, load_settings, run, say
+from workbench.engines.base import EngineError
+from workbench.engines.roster import AUTO
+from workbench.settings import Settings
+from workbench.transports.websocket import SERVER_OPTIONS
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (WORKBENCH_HOST); loopback by default.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Port (WORKBENCH_PORT).")] = None,
+    data_dir: DataDir = None,
+    db: Db = None,
+    engine: Annotated[str | None, typer.Option(help="Engine for talks that name none (WORKBENCH_ENGINE).")] = None,
+    no_recording: Annotated[bool, typer.Option("--no-recording", help="Keep no sound, only rows.")] = False,
+    test_engines: Annotated[bool, typer.Option("--test-engines", help="Also offer the echo and scripted engines.")] = False,
+) -> None:
+    """Serve the page, the API and the WebSocket. Ctrl-C ends every talk and writes everything down."""
+
+    async def work() -> None:
+        settings = load_settings(
+            host=host,
+            port=port,
+            data_dir=data_dir,
+            db=db,
+            engine=engine,
+            recording=False if no_recording else None,
+            test_engines=test_engines or None,
+        )
+        logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        with listen(settings) as listening:
+            await _serve(settings, listening)
+
+    run(work)
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The listening socket, before anything is loaded: a busy port is told at once. Raises CommandError."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+    except OSError as error:
+        listening.close()
+        raise CommandError(
+            f"{settings.host}:{settings.port} cannot be listened on ({error.strerror}). "
+            "Another server may be running there; choose another --port."
+        ) from error
+    return listening
+
+
+class Server(uvicorn.Server):
+    """Ends the talks before the connections: each talk's end is `server_stopped`, not a lost client."""
+
+    def __init__(self, config: uvicorn.Config, workbench: Workbench) -> None:
+        super().__init__(config)
+        self._workbench = workbench
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        say(f"Ready: {_address(self._workbench.settings)}")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        say("Stopping: ending the talks and writing everything down.")
+        await self._workbench.sessions.stop()
+        await super().shutdown(sockets)
+
+
+async def _serve(settings: Settings, listening: socket.socket) -> None:
+    bench = await assemble(settings, progress=say)
+    try:
+        say(await _engine_line(bench))
+        app = create_app(bench)
+        add_pages(app)
+        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5, **SERVER_OPTIONS)
+        await Server(config, bench).serve(sockets=[listening])
+    finally:
+        await bench.close()
+
+
+async def _engine_line(bench: Workbench) -> str:
+    """Which engine a talk that names none gets now, and why."""
+    try:
+        name, why, _answer = await bench.roster.choose(bench.settings.engine or AUTO)
+    except EngineError as error:
+        return f"No engine: {error}"
+    return f"Engine: {name}. {why}"
+
+
+def add_pages(app: FastAPI) -> None:
+    """The faces for people."""
+
+    @app.get("/", include_in_schema=False)
+    async def index() -> RedirectResponse:
+        return RedirectResponse("/docs")
+
+
+def _address(settings: Settings) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{settings.port}"
