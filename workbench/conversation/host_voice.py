@@ -19,7 +19,7 @@ class HostVoice:
     def __init__(self, clock: SessionClock, tts: Tts, voice: str | None, *, on_notice: Callable[[str], None]) -> None:
         self._clock = clock
         self._waiting = 0
-        self._queue = SpeechQueue(clock, tts, voice, on_start=self._started, on_end=self._ended, on_notice=on_notice)
+        self._queue = SpeechQueue(clock, tts, voice, on_start=lambda _line: None, on_end=self._ended, on_notice=on_notice)
 
     @property
     def active(self) -> bool:
@@ -27,12 +27,8 @@ class HostVoice:
         return self._waiting > 0
 
     def say(self, text: str) -> Saying:
-        line = Line(text, forced=True)
-        line.closed = True
-        line.saying = Saying(text, self._clock.signal(), words_asked=line.words)
         self._waiting += 1
-        self._queue.add(line)
-        return line.saying
+        return self._queue.say(text)
 
     def take(self) -> AgentFrame:
         """The next frame [1920], silence while the words are still being made."""
@@ -40,9 +36,6 @@ class HostVoice:
 
     def stop(self) -> Stopped:
         return self._queue.stop()
-
-    def _started(self, line: Line) -> None:
-        """Nothing waits for the first word of a host line."""
 
     def _ended(self, line: Line) -> None:
         self._waiting -= 1
