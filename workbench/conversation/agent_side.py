@@ -152,9 +152,11 @@ class AgentSide:
         if self._session is not None:
             self._session.answer(utterance)
 
-    def took(self) -> None:
+    def took(self, utterance: Utterance) -> None:
         """The actor took the utterance: nothing is left to answer."""
         self._unanswered = None
+        if self._session is not None:
+            self._session.took(utterance)
 
     def say(self, text: str) -> Saying:
         if self._session is None or not self.capabilities.can_say:

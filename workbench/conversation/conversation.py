@@ -351,7 +351,7 @@ class Conversation:
     async def _decide(self, utterance: Utterance) -> None:
         """One utterance, one decision: the actor takes it, or the engine answers it."""
         if self._actor is not None and utterance.text and await self._actor.offer(utterance):
-            self._agent.took()
+            self._agent.took(utterance)
         else:
             self._agent.answer(utterance)
 

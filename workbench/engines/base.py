@@ -126,6 +126,10 @@ class EngineSession(Protocol):
         """The user has finished and no tool took the utterance: answer it. Nothing to do for a full-duplex engine."""
         ...
 
+    def took(self, utterance: Utterance) -> None:
+        """A tool took the utterance and will see to its answer: not to be answered, but to be remembered as said."""
+        ...
+
     def say(self, text: str) -> Saying:
         """Speak `text` in the agent's own voice, after what is being said now. Only if `can_say`."""
         ...

@@ -56,6 +56,9 @@ class EchoSession:
     def answer(self, utterance: Utterance) -> None:
         """An echo has already answered."""
 
+    def took(self, utterance: Utterance) -> None:
+        """An echo remembers nothing."""
+
     def say(self, text: str) -> Saying:
         raise EngineError("The echo engine cannot say words.")
 
@@ -118,6 +121,9 @@ class ScriptedSession:
         self.heard.append(utterance)
         if self._lines:
             self.say(self._lines.popleft())
+
+    def took(self, utterance: Utterance) -> None:
+        """A script goes on as written."""
 
     def say(self, text: str) -> Saying:
         words = text.split()

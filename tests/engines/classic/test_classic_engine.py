@@ -188,6 +188,17 @@ async def test_a_tool_result_replaces_a_prepared_reply() -> None:
         assert (saying.words_asked, saying.words_heard, saying.started_samples) == (2, 2, 240 * 24)
 
 
+async def test_what_a_tool_took_is_remembered_and_not_answered() -> None:
+    async with Talk(["hello."]) as talk:
+        asked = talk.asks("what time is it")
+        talk.session.prepare(asked)
+        talk.session.took(asked)
+        talk.session.say("noon.")
+        await talk.run(2_000)
+        assert talk.heard == "noon."
+        assert talk.session.history == [("user", "what time is it"), ("agent", "noon.")]
+
+
 async def test_say_comes_after_the_current_reply() -> None:
     async with Talk(["aaaa.", "bbbb."]) as talk:
         talk.session.answer(talk.asks("hello"))

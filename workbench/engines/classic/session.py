@@ -100,6 +100,10 @@ class ClassicSession:
         self._replies.append(reply)
         self._queue.add(reply.line)
 
+    def took(self, utterance: Utterance) -> None:
+        self._drop_guess()
+        self._remember("user", utterance.text)
+
     def say(self, text: str) -> Saying:
         self._held_until = 0
         self._drop_guess()
