@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     # Where
     host: str = "127.0.0.1"
     """Address to listen on. Loopback unless you mean it: the page has a microphone and the API has no login yet."""
-    port: int = Field(7860, ge=1, le=65_535)
+    port: int = Field(default=7860, ge=1, le=65_535)
     data_dir: Path = Path("var")
     """Everything the workbench writes: the database, recordings, caches of its own."""
     db: str | None = None
@@ -58,40 +58,40 @@ class Settings(BaseSettings):
     persona: str = "myca"
     recording: bool = True
     """Keep the sound of talks as stereo FLAC."""
-    max_sessions: int = Field(16, ge=1)
+    max_sessions: int = Field(default=16, ge=1)
     """Talks at once, over all engines."""
-    max_session_s: float = Field(4 * 3_600.0, gt=0)
+    max_session_s: float = Field(default=4 * 3_600.0, gt=0)
     """Session time after which a talk is ended, in seconds."""
-    first_reply_guard_ms: float = Field(700.0, ge=0)
+    first_reply_guard_ms: float = Field(default=700.0, ge=0)
     """In the browser, speech this early in the first reply does not stop it: echo cancellers need that long to settle."""
     test_engines: bool = False
     """Offer the `echo` and `scripted` engines, for load runs and tests."""
 
     # PersonaPlex
-    personaplex_url: str | None = Field(None, validation_alias=_known("personaplex_url"))
+    personaplex_url: str | None = Field(default=None, validation_alias=_known("personaplex_url"))
     """WebSocket address of a PersonaPlex server, such as `ws://127.0.0.1:8998`."""
-    hf_token: SecretStr | None = Field(None, validation_alias=_known("hf_token"))
+    hf_token: SecretStr | None = Field(default=None, validation_alias=_known("hf_token"))
 
     # Classic engine
     asr: str = "auto"
     """`auto`, `moonshine` or `pocketsphinx`."""
     tts: str = "auto"
     """`auto`, `elevenlabs`, `pocket-tts`, `flite` or `espeak-ng`."""
-    classic_sessions: int | None = Field(None, ge=1)
+    classic_sessions: int | None = Field(default=None, ge=1)
     """Talks at once on the classic engine; None = as many as the cores were measured to hold."""
-    turn_cap_ms: float = Field(800.0, ge=200)
+    turn_cap_ms: float = Field(default=800.0, ge=200)
     """Silence after which a user's turn is over, whatever the end-of-turn model says."""
-    turn_fixed_hold_ms: float | None = Field(None, ge=100)
+    turn_fixed_hold_ms: float | None = Field(default=None, ge=100)
     """Set: no end-of-turn model, every turn ends after this much silence."""
     llm_base_url: str | None = None
     """Any OpenAI-compatible endpoint, such as `http://127.0.0.1:11434/v1`; None = the embedded responder."""
     llm_model: str = "default"
     llm_api_key: SecretStr | None = None
-    elevenlabs_api_key: SecretStr | None = Field(None, validation_alias=_known("elevenlabs_api_key"))
-    elevenlabs_voice: str | None = Field(None, validation_alias=_known("elevenlabs_voice"))
+    elevenlabs_api_key: SecretStr | None = Field(default=None, validation_alias=_known("elevenlabs_api_key"))
+    elevenlabs_voice: str | None = Field(default=None, validation_alias=_known("elevenlabs_voice"))
 
     # Tools
-    tool_filler_ms: float = Field(1_500.0, ge=0)
+    tool_filler_ms: float = Field(default=1_500.0, ge=0)
     """Wait for a tool's result after which the agent says that it is looking; 0 = never."""
 
     # WebRTC
@@ -102,9 +102,9 @@ class Settings(BaseSettings):
     turn_password: SecretStr | None = None
     turn_from_huggingface: bool = False
     """Ask for TURN credentials with `HF_TOKEN` at every call."""
-    cloudflare_turn_key_id: str | None = Field(None, validation_alias=_known("cloudflare_turn_key_id"))
-    cloudflare_turn_key_api_token: SecretStr | None = Field(None, validation_alias=_known("cloudflare_turn_key_api_token"))
-    jitter_packets: int = Field(1, ge=1, le=8)
+    cloudflare_turn_key_id: str | None = Field(default=None, validation_alias=_known("cloudflare_turn_key_id"))
+    cloudflare_turn_key_api_token: SecretStr | None = Field(default=None, validation_alias=_known("cloudflare_turn_key_api_token"))
+    jitter_packets: int = Field(default=1, ge=1, le=8)
     """20 ms packets that the receiver holds back to put them in order. 1 is the fastest, 2 to 4 suit a lossy network."""
     loopback_webrtc: bool = False
     """Carry WebRTC over 127.0.0.1 only, for tests and for machines without a network."""
