@@ -32,6 +32,7 @@ from workbench.bridge.words import phrase_list, tokens
         ("square root of minus four", "A negative number has no real square root.", None),
         ("nine to the power of nine to the power of nine", "I cannot read that as a sum.", None),
         ("(9 ^ 9) ^ 9", "That number is too big for me.", None),
+        ("((2 ^ 60) ^ 60) / ((2 ^ 60) ^ 60)", "That number is too big for me.", None),
         ("2 ^ 1000000", "I can only raise to whole powers up to sixty four.", None),
         ("__import__('os')", "I cannot read that as a sum.", None),
     ],

@@ -27,7 +27,7 @@ def test_the_table_is_as_big_as_it_says() -> None:
     [
         ("Tokyo", "It is nine oh five in the evening on Friday in Tokyo.", {"time": "2026-01-02T21:05:00+09:00", "zone": "Asia/Tokyo"}),
         ("nyc", "It is seven oh five in the morning on Friday in New York.", {"place": "New York"}),
-        ("the netherlands", "It is one oh five in the afternoon on Friday in Netherlands.", {"place": "Netherlands"}),
+        ("the netherlands", "It is one oh five in the afternoon on Friday in the Netherlands.", {"place": "Netherlands"}),
         ("Auckland", "It is one oh five at night on Saturday in Auckland.", {"known": True}),
         ("Kathmandu", "It is five fifty in the afternoon on Friday in Kathmandu.", {"known": True}),
         ("atlantis", "I do not know a place called atlantis.", {"known": False, "time": None}),

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from workbench.bridge.local import Function
 from workbench.bridge.numbers import say_number
 from workbench.bridge.tool import Slot, SlotValue, Tool, ToolResult
-from workbench.bridge.tools.places import NAMES, SEVERAL_ZONES, find, zone_of
+from workbench.bridge.tools.places import NAMES, SEVERAL_ZONES, find, spoken_name, zone_of
 from workbench.bridge.words import tokens, word_set
 
 _UNKNOWN_COST = 0.55
@@ -88,7 +88,7 @@ def answer(now: Callable[[], datetime]) -> Function:
             return ToolResult(f"I do not know a place called {asked}.", {"place": asked, "known": False, "time": None})
         name, _exact = found
         there = now().astimezone(ZoneInfo(zone_of(name)))
-        spoken = f"It is {say_time(there)} on {there:%A} in {name}."
+        spoken = f"It is {say_time(there)} on {there:%A} in {spoken_name(name)}."
         return ToolResult(spoken, {"place": name, "known": True, "zone": zone_of(name), "time": there.isoformat(timespec="seconds")})
 
     return time_in_place

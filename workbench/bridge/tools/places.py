@@ -129,6 +129,14 @@ _ZONE_OF = {name: zone for zone, names in _ZONES.items() for name in names}
 _BY_WORDS = {tuple(tokens(name)): name for name in NAMES} | {tuple(tokens(spoken)): name for spoken, name in _OTHER_NAMES.items()}
 
 
+_WITH_ARTICLE = frozenset({"Netherlands", "Philippines", "United Kingdom", "Czech Republic"})
+
+
+def spoken_name(name: str) -> str:
+    """A name of `NAMES` as it stands in a sentence: "the Netherlands"."""
+    return f"the {name}" if name in _WITH_ARTICLE else name
+
+
 def zone_of(name: str) -> str:
     """The IANA time zone of a name of `NAMES`."""
     return _ZONE_OF[name]
