@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,8 @@ def test_readers_in_many_threads_see_what_is_committed(store: DuckDbStore) -> No
 
 def test_close_writes_what_waits_and_the_file_is_free_again(tmp_path: Path) -> None:
     store = DuckDbStore(tmp_path / "a.duckdb", flush_s=3_600)
-    store.query("SELECT 1")
+    reader = ThreadPoolExecutor(1)
+    reader.submit(store.query, "SELECT 1").result()
     store.append("voice_sessions", session())
     store.close()
     store.close()
@@ -107,6 +109,7 @@ def test_close_writes_what_waits_and_the_file_is_free_again(tmp_path: Path) -> N
     again = DuckDbStore(tmp_path / "a.duckdb")
     assert len(again.query("SELECT * FROM voice_sessions")) == 1
     again.close()
+    reader.shutdown()
 
 
 def test_a_failed_write_is_told_to_the_caller_and_changes_nothing(store: DuckDbStore) -> None:

@@ -162,3 +162,16 @@ def test_a_store_of_a_newer_version_is_not_opened(tmp_path: Path) -> None:
         connection.execute("INSERT INTO schema_migrations (version, sha256) VALUES ('999_later', 'x')")
     with pytest.raises(StoreError, match="999_later"):
         DuckDbStore(path)
+
+
+def test_an_installed_wheel_carries_its_migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "workbench"
+    (package / "_migrations").mkdir(parents=True)
+    (tmp_path / "migrations").mkdir()
+    monkeypatch.setattr("workbench.__file__", str(package / "__init__.py"))
+    assert migrations_dir() == package / "_migrations"
+    (package / "_migrations").rmdir()
+    assert migrations_dir() == tmp_path / "migrations"
+    (tmp_path / "migrations").rmdir()
+    with pytest.raises(StoreError, match="Install the package again"):
+        migrations_dir()

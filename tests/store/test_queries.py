@@ -16,15 +16,15 @@ STARTED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 @pytest.fixture
 def filled(store: DuckDbStore, tmp_path: Path) -> DuckDbStore:
-    """Three talks, an hour apart: `a` and `b` over, `c` going on."""
+    """Three talks, an hour apart: `a` and `b` over, `c` between them going on."""
     now = STARTED
     recorder = Recorder(store, tmp_path, wall_clock=lambda: now)
     turns = [turn(f"t-{n}", "agent", n, n + 0.5, latency_ms) for n, latency_ms in enumerate((None, 100.0, 200.0, 300.0))]
     play(recorder.observer(), opened("a", conversation_id="first"), chosen("classic"), *turns, *map(tick, range(5)), closed(5), frames=3)
     now += timedelta(hours=1)
-    play(recorder.observer(), opened("b"), chosen("echo"), tick(1), closed(1))
-    now += timedelta(hours=1)
     play(recorder.observer(), opened("c"), chosen("classic"), turn("t-1", "user", 0, 1), tool_started(1.5))
+    now += timedelta(hours=1)
+    play(recorder.observer(), opened("b"), chosen("echo"), tick(1), closed(1))
     recorder.close()
     store.flush()
     return store
@@ -47,7 +47,7 @@ def test_talks_going_on_come_first_then_the_newest(filled: DuckDbStore) -> None:
     assert [row["session_id"] for row in rows] == ["c", "b", "a"]
     first = rows[0]
     assert (first["turn_count"], first["tool_count"], first["is_active"]) == (1, 1, True)
-    assert first["last_activity"] == STARTED + timedelta(hours=2, seconds=1.5)
+    assert first["last_activity"] == STARTED + timedelta(hours=1, seconds=1.5)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_talks_going_on_come_first_then_the_newest(filled: DuckDbStore) -> None:
         ({"active": False}, "ba"),
         ({"engine": "classic"}, "ca"),
         ({"conversation_id": "first"}, "a"),
-        ({"since": STARTED + timedelta(minutes=30), "until": STARTED + timedelta(minutes=90)}, "b"),
+        ({"since": STARTED + timedelta(minutes=30), "until": STARTED + timedelta(minutes=90)}, "c"),
         ({"engine": "classic", "active": True}, "c"),
         ({"persona": "myca", "limit": 1, "offset": 1}, "b"),
         ({"persona": "myca' OR TRUE --"}, ""),

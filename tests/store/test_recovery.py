@@ -113,7 +113,7 @@ def test_segments_without_rows_are_picked_up(store: DuckDbStore, tmp_path: Path)
 
 def test_half_written_files_are_removed_and_said(store: DuckDbStore, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     leave_open(store, tmp_path, 12)
-    parts = [tmp_path / "talk-1" / "0000001-000000023040.part", tmp_path / "talk-1.part"]
+    parts = [tmp_path / "talk-1" / "0000001-000000023040.part", tmp_path / "talk-0.part"]
     for part in parts:
         part.write_bytes(b"fLaC")
     assert sorted(recover(store, tmp_path).removed) == sorted(parts)

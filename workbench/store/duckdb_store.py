@@ -7,7 +7,6 @@ import logging
 import re
 import threading
 import uuid
-import weakref
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -60,7 +59,6 @@ class DuckDbStore:
             raise StoreError(f"{path} cannot be brought up to date: {error}. {_mend(error)}") from error
         self._columns = _columns(self._root)
         self._cursors = threading.local()
-        self._readers: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self._rooted = threading.Lock()
 
         self._changed = threading.Condition()
@@ -132,9 +130,7 @@ class DuckDbStore:
             log.error("%d rows could not be written before the store was closed: %s", left, self._failure)
         self._writer.close()
         with self._rooted:
-            # The file is held until the last cursor of any thread is closed.
-            for reader in list(self._readers):
-                reader.close()
+            # Closes the cursors of all threads too, so that the file is free.
             self._root.close()
 
     # --- readers -----------------------------------------------------------------------------------------------------
@@ -145,7 +141,6 @@ class DuckDbStore:
             with self._rooted:
                 self._refuse_when_closed()
                 cursor = self._cursors.cursor = self._root.cursor()
-                self._readers.add(cursor)
         return cursor
 
     def _refuse_when_closed(self) -> None:

@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import soundfile
-
 from workbench.audio.frames import SAMPLE_RATE
 from workbench.events import SessionClosed
-from workbench.store.audio_segments import CODEC, finish_recording, segment_row
+from workbench.store.audio_segments import finish_recording
 from workbench.store.base import Store, StoreError
 from workbench.store.recorder import is_id
 from workbench.store.values import to_json
@@ -39,7 +37,8 @@ class Recovered:
 def recover(store: Store, audio_dir: Path) -> Recovered:
     """Call once, before the first talk, by the one process that has the store open. Raises StoreError when it cannot write.
 
-    An open talk ends at its last event with `ended_reason` `crashed`; tools that were running or asked for end with it.
+    An open talk ends at its last event with `ended_reason` `crashed`; tools that were running or asked for end with it. Segments
+    count as they lie on the disk, whether or not their rows were committed.
     """
     done = Recovered()
     for session in store.query("SELECT session_id, started_at FROM voice_sessions WHERE is_active ORDER BY started_at"):
@@ -96,18 +95,8 @@ def _close(store: Store, session_id: str, started_at: datetime) -> None:
 def _join(store: Store, audio_dir: Path, folder: Path, done: Recovered) -> None:
     session_id = folder.name
     try:
-        _adopt(store, folder)
         if finish_recording(store, audio_dir, session_id, None) is not None:
             done.recordings.append(session_id)
     except (OSError, StoreError) as error:
         log.error("the segments in %s are left as they are: %s", folder, error)
         done.left[session_id] = str(error)
-
-
-def _adopt(store: Store, folder: Path) -> None:
-    """Gives a row to each segment that was closed after the last commit."""
-    known = {row["path"] for row in store.query("SELECT path FROM voice_audio_segments WHERE session_id = $1", [folder.name])}
-    for path in sorted(folder.glob(f"*.{CODEC}")):
-        if f"{folder.name}/{path.name}" not in known:
-            store.append("voice_audio_segments", segment_row(folder.name, path, soundfile.info(path).frames))
-    store.flush()
