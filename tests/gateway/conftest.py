@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from moshi.models.compression import MimiModel
 from moshi.models.lm import LMModel
 
+from workbench.audio.frames import Pcm
+from workbench.audio.wav import load_wav
 from workbench.gateway.checkpoint import Checkpoint, open_checkpoint
+from workbench.gateway.model import Model
 from workbench.gateway.voices import find_voices, unpack_voices
 
 CPU = torch.device("cpu")
@@ -56,3 +61,27 @@ def voice_mimi(tiny: Checkpoint) -> MimiModel:
 def initial() -> torch.Tensor:
     """What stands before a stream begins, in the tiny model."""
     return torch.tensor([448, *[2048] * 16])
+
+
+@pytest.fixture(scope="session")
+def voice_folder(voice_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All four voices, and one that cannot be read."""
+    folder = tmp_path_factory.mktemp("all_voices")
+    for name, path in voice_files.items():
+        (folder / name).symlink_to(path)
+    (folder / "BROKEN.pt").write_bytes(b"nothing")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(tiny: Checkpoint, voice_folder: Path) -> Iterator[Model]:
+    """Three rows in float32."""
+    made = Model(tiny, rows=3, device=CPU, dtype=torch.float32, voices=voice_folder)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def user(tiny_folder: Path) -> Pcm:
+    pcm = load_wav(tiny_folder / "inputs" / "user.flac")
+    return np.pad(pcm, (0, -len(pcm) % 1920)).reshape(-1, 1920)

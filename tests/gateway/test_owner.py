@@ -11,62 +11,17 @@ import numpy as np
 import pytest
 import torch
 from golden import load_golden
+from visitors import enter, heard, make_ready
 
 from workbench.audio.frames import Pcm
 from workbench.audio.wav import load_wav
-from workbench.gateway.checkpoint import Checkpoint
 from workbench.gateway.model import Model
 from workbench.gateway.owner import Limits, Owner
-from workbench.gateway.rollover import Rollover
-from workbench.gateway.sampling import GREEDY, Sampling
+from workbench.gateway.sampling import Sampling
 from workbench.gateway.say import make_line
-from workbench.gateway.seat import MAX_FRAMES, Reason, Request, Seat
+from workbench.gateway.seat import MAX_FRAMES, Seat
 from workbench.gateway.snapshots import Snapshots
 from workbench.gateway.voices import VoiceError
-
-TEXT = "You are a wise and friendly teacher. Have a casual discussion about the weather."
-
-
-class Heard:
-    """A listener that keeps everything."""
-
-    def __init__(self) -> None:
-        self.places: list[int] = []
-        self.info: dict[str, Any] = {}
-        self.pcm: list[Pcm] = []
-        self.pieces: list[str] = []
-        self.forced: list[bool] = []
-        self.notices: list[tuple[str, dict[str, Any]]] = []
-        self.end: tuple[Reason, str] | None = None
-
-    def waiting(self, position: int) -> None:
-        self.places.append(position)
-
-    def ready(self, info: dict[str, Any]) -> None:
-        self.info = info
-
-    def frame(self, pcm: Pcm, piece: str, forced: bool) -> None:
-        self.pcm.append(pcm)
-        self.pieces.append(piece)
-        self.forced.append(forced)
-
-    def notice(self, kind: str, data: dict[str, Any]) -> None:
-        self.notices.append((kind, data))
-
-    def ended(self, reason: Reason, message: str) -> None:
-        assert self.end is None
-        self.end = (reason, message)
-
-
-@pytest.fixture(scope="module")
-def model(tiny: Checkpoint, voice_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
-    folder = tmp_path_factory.mktemp("all_voices")
-    for name, path in voice_files.items():
-        (folder / name).symlink_to(path)
-    (folder / "BROKEN.pt").write_bytes(b"nothing")
-    made = Model(tiny, rows=3, device=torch.device("cpu"), dtype=torch.float32, voices=folder)
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -74,31 +29,6 @@ def owner(model: Model) -> Iterator[Owner]:
     made = Owner(model)
     yield made
     made.end_all("shutdown", "")
-
-
-@pytest.fixture(scope="module")
-def user(tiny_folder: Path) -> Pcm:
-    pcm = load_wav(tiny_folder / "inputs" / "user.flac")
-    return np.pad(pcm, (0, -len(pcm) % 1920)).reshape(-1, 1920)
-
-
-def enter(owner: Owner, *, voice: str = "TINYW0", text: str = TEXT, sampling: Sampling = GREEDY, seed: int = 0) -> Seat:
-    model = owner.model
-    request = Request(model.find_voice(voice), text, model.text_ids(text), sampling, seed)
-    seat = Seat(request, Heard(), Rollover(model.lm.context or 0))
-    owner.waiting.append(seat)
-    owner.admit()
-    return seat
-
-
-def make_ready(owner: Owner) -> None:
-    while owner.preparing:
-        owner.prepare_next()
-
-
-def heard(seat: Seat) -> Heard:
-    assert isinstance(seat.listener, Heard)
-    return seat.listener
 
 
 def test_sound_and_words_are_the_references(owner: Owner, user: Pcm, cases: dict[str, Any], tiny_folder: Path) -> None:
@@ -248,9 +178,8 @@ def test_said_words_come_out_in_order_and_neighbours_do_not_notice(owner: Owner,
         talks.append((heard(seat), heard(neighbour)))
         owner.end_all("closed", "")
     (free, beside_free), (told, beside_told) = talks
-    assert (
-        "".join(piece for piece, forced in zip(told.pieces, told.forced, strict=True) if forced) == " It costs twelve euros. Is that fine?"
-    )
+    said = "".join(piece for piece, forced in zip(told.pieces, told.forced, strict=True) if forced)
+    assert said == " It costs twelve euros. Is that fine?"
     assert told.pieces[:11] == free.pieces[:11]
     assert not any(told.forced[:11])
     assert beside_told.pieces == beside_free.pieces
