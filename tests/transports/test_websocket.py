@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
@@ -106,7 +107,7 @@ async def _until(client: ChatClient, kind: type) -> AsyncIterator[object]:
 
 async def test_a_client_of_the_original_gets_only_the_original_kinds(echo: tuple[str, EchoOpener]) -> None:
     address, opener = echo
-    kinds = set()
+    kinds: set[int] = set()
     async with connect(chat_url(address, {"text_prompt": "x"}), compression=None) as socket:
         assert await socket.recv() == b"\x00"
         await socket.send(b"")
@@ -212,7 +213,7 @@ async def test_busy_unknown_and_bad_requests_are_told_and_closed(echo: tuple[str
         ({"seed": "many"}, "bad_request", "seed"),
     ):
         with pytest.raises(ChatError, match=words) as caught:
-            await ChatClient.connect(address, **query)
+            await ChatClient.connect(f"{address}?{urlencode(query)}")
         assert caught.value.code == code
     opener.capacity = 0
     async with connect(chat_url(address, {}), compression=None) as socket:

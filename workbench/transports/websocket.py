@@ -17,7 +17,7 @@ from typing import Any
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from starlette.websockets import WebSocketState
 
-from workbench.audio.frames import FRAME_SAMPLES, SAMPLE_RATE, Pcm
+from workbench.audio.frames import FRAME_SAMPLES, SAMPLE_RATE
 from workbench.audio.opus import CodecError, OpusReader, OpusWriter
 from workbench.conversation.conversation import CloseReason
 from workbench.conversation.port import Opener, TalkPort, TalkRefused, TalkRequest
@@ -39,6 +39,7 @@ from workbench.protocol import (
     encode,
     parse_query,
 )
+from workbench.transports.early import EarlySound
 from workbench.transports.origin import origin_allowed
 from workbench.transports.outbox import Outbox
 
@@ -48,8 +49,6 @@ MAX_UNSENT_FRAMES = 25
 """2 s of agent frames wait for a slow reader, then the oldest go."""
 MAX_AHEAD_S = 1.0
 """A client may be this far ahead of real time before its next bytes are left in its own socket."""
-MAX_EARLY_SAMPLES = 3 * SAMPLE_RATE
-"""Sound kept from before the talk is open; the oldest goes first."""
 MAX_COMPLAINTS = 50
 """After this many messages that are none, the client is closed."""
 _REFILL = 1.01
@@ -125,7 +124,7 @@ class _Chat:
         self._writer = OpusWriter()
         self._outbox: Outbox[Message | _End] = Outbox(options.max_unsent_frames)
         self._port: TalkPort | None = None
-        self._early: list[tuple[Pcm, float]] = []
+        self._early = EarlySound()
         self._events = False
         self._complaints = 0
         self._told_dropped = 0
@@ -179,9 +178,7 @@ class _Chat:
         if self._events:
             self._outbox.put(Metadata("opened", {"session_id": port.session_id}))
         port.attach(self)
-        for pcm, arrival_s in self._early:
-            port.push(pcm, None, arrival_s)
-        self._early.clear()
+        self._early.hand_over(port)
         reason: CloseReason = "failed"
         try:
             await asyncio.wait({reading, sending}, return_when=asyncio.FIRST_COMPLETED)
@@ -264,12 +261,7 @@ class _Chat:
         if not pcm.size:
             return
         now = time.monotonic()
-        if self._port is not None:
-            self._port.push(pcm, None, now)
-        else:
-            self._early.append((pcm, now))
-            while sum(piece.size for piece, _ in self._early) > MAX_EARLY_SAMPLES and len(self._early) > 1:
-                self._early.pop(0)
+        (self._port or self._early).push(pcm, None, now)
         passed_s = 0.0 if self._last_audio_s is None else now - self._last_audio_s
         self._last_audio_s = now
         self._ahead_s = max(0.0, self._ahead_s - passed_s * _REFILL) + pcm.size / SAMPLE_RATE
