@@ -13,9 +13,6 @@ from workbench.store.base import Store, StoreError
 from workbench.store.recorder import check_id
 from workbench.store.tables import CHILDREN
 
-# `events.vocabulary` may name the class that `dataclass(slots=True)` replaced, whose instances are equal to none of the talk's.
-_KINDS: dict[str, type[Event]] = {kind: getattr(events, kind) for kind in events.vocabulary()}
-
 
 def stats(store: Store) -> dict[str, int]:
     """`active_sessions`, `total_sessions`, `total_turns`, `total_tool_invocations`."""
@@ -84,7 +81,7 @@ def read_events(store: Store, session_id: str) -> list[Event]:
     numbered: list[tuple[int, Event]] = [(tick.pop("seq"), events.FrameTiming(**tick)) for tick in ticks]
     for row in found:
         try:
-            event = _KINDS[row["kind"]](at_samples=row["at_samples"], noticed_samples=row["noticed_samples"], **row["payload"])
+            event = events.restore(row["kind"], row["at_samples"], row["noticed_samples"], row["payload"])
         except (KeyError, TypeError) as error:
             raise StoreError(
                 f"event {row['seq']} of session {session_id}, {row['kind']}, is not known here: {error}. Update the workbench."

@@ -61,8 +61,8 @@ class ToolRows:
             case events.ToolFinished():
                 self._finished(event)
             case events.ToolFailed():
-                error = clean_text(event.error)
-                self._put(event, status="error", error=error, latency_ms=event.latency_ms, **self._ends(event))
+                status, error = "timeout" if event.timed_out else "error", clean_text(event.error)
+                self._put(event, status=status, error=error, latency_ms=event.latency_ms, **self._ends(event))
             case events.ToolCancelled():
                 self._put(event, status="cancelled", error=clean_text(event.reason), **self._ends(event))
             case events.ResultDelivered():
