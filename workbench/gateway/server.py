@@ -1,0 +1,171 @@
+"""The gateway's HTTP and WebSocket server."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from workbench.gateway.chat import Chat
+from workbench.gateway.model import Model
+from workbench.gateway.owner import Limits
+from workbench.gateway.slots import Slots
+from workbench.protocol import MAX_MESSAGE_BYTES
+
+log = logging.getLogger(__name__)
+PING_S = 1.0
+"""A client that does not answer within one second more is lost, so its row is free 2 s after it vanished."""
+
+
+class ServerError(Exception):
+    """The server cannot be started as asked. The message says why and how to mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """Where and for whom to serve."""
+
+    host: str = "127.0.0.1"
+    port: int = 8998
+    token: str | None = None
+    """Asked for as `Authorization: Bearer`, or as the web client's `worker_auth_id`; None lets everybody in."""
+    origins: tuple[str, ...] = ()
+    """Web pages of other hosts that may connect, such as `https://talk.example.org`; pages of this host always may."""
+    certificate: Path | None = None
+    key: Path | None = None
+    pace: Literal["realtime", "client"] = "realtime"
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if self.token is None and not _is_loopback(self.host):
+            raise ServerError(f"{self.host} can be reached from other machines: give --token, or serve on 127.0.0.1")
+        if (self.certificate is None) != (self.key is None):
+            raise ServerError("TLS needs both a certificate and its key; give the other one too")
+
+
+def make_app(slots: Slots, options: ServerOptions) -> Starlette:
+    """The server's routes over running slots."""
+
+    async def chat(socket: WebSocket) -> None:
+        if not _origin_allowed(socket, options) or not _token_given(socket, options):
+            # Closing before accepting answers the upgrade with 403.
+            await socket.close(1008)
+            return
+        await socket.accept()
+        await Chat(socket, slots).run()
+
+    async def health(_request: Request) -> Response:
+        status = 503 if slots.failure else 200
+        return JSONResponse(describe(slots), status_code=status)
+
+    async def voices(request: Request) -> Response:
+        if not _token_given(request, options):
+            return _unauthorised()
+        model = slots.owner.model
+        found = [{"name": name, "frames": voice.frames} for name, voice in model.voices.items()]
+        return JSONResponse({"voices": found, "broken": [{"name": name, "reason": why} for name, why in model.broken_voices.items()]})
+
+    async def metrics(request: Request) -> Response:
+        if not _token_given(request, options):
+            return _unauthorised()
+        return Response(generate_latest(slots.owner.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return Starlette(
+        routes=[
+            WebSocketRoute("/api/chat", chat),
+            Route("/health", health),
+            Route("/voices", voices),
+            Route("/metrics", metrics),
+        ]
+    )
+
+
+def describe(slots: Slots) -> dict[str, Any]:
+    """What `/health` answers. The server listens only after the model has made real steps."""
+    owner = slots.owner
+    checkpoint = owner.model.checkpoint
+    return {
+        "status": "failed" if slots.failure else "ready",
+        "reason": slots.failure,
+        "model": checkpoint.name,
+        "revision": checkpoint.revision,
+        "licence": checkpoint.licence,
+        "device": str(owner.model.device),
+        "slots": len(owner.rows),
+        "in_use": len(owner.rows) - owner.rows.count(None),
+        "waiting": len(owner.waiting),
+    }
+
+
+def make_config(slots: Slots, options: ServerOptions) -> uvicorn.Config:
+    """uvicorn, set up for the gateway."""
+    return uvicorn.Config(
+        make_app(slots, options),
+        host=options.host,
+        port=options.port,
+        log_level="warning",
+        access_log=False,  # it would write prompts and tokens, which are in the query
+        ws="websockets-sansio",
+        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_ping_interval=PING_S,
+        ws_ping_timeout=PING_S,
+        ssl_certfile=options.certificate,
+        ssl_keyfile=options.key,
+    )
+
+
+def serve(model: Model, options: ServerOptions) -> None:
+    """Warms the model up, then serves until interrupted. Raises CheckpointError when the model's output is not numbers."""
+    model.warm_up()
+    slots = Slots(model, pace=options.pace, limits=options.limits)
+    slots.start()
+    log.info("%s at %s is ready for %d talks on port %d", model.checkpoint.name, model.checkpoint.revision, model.rows, options.port)
+    try:
+        uvicorn.Server(make_config(slots, options)).run()
+    finally:
+        slots.stop()
+
+
+def _origin_allowed(connection: HTTPConnection, options: ServerOptions) -> bool:
+    """Programs send no Origin. A page must be of a listed origin or of this host; `null` is neither."""
+    origin = connection.headers.get("origin")
+    if origin is None or origin in options.origins:
+        return True
+    try:
+        parts = urlsplit(origin)
+        name = parts.hostname or ""
+    except ValueError:
+        return False
+    # Without a token only pages of this machine: any name can be made to point here (DNS rebinding).
+    return parts.netloc == connection.headers.get("host") and (options.token is not None or _is_loopback(name))
+
+
+def _token_given(connection: HTTPConnection, options: ServerOptions) -> bool:
+    if options.token is None:
+        return True
+    scheme, _, bearer = connection.headers.get("authorization", "").partition(" ")
+    given = bearer if scheme.lower() == "bearer" else connection.query_params.get("worker_auth_id", "")
+    return hmac.compare_digest(given.encode(), options.token.encode())
+
+
+def _unauthorised() -> Response:
+    return PlainTextResponse("give the gateway's token as `Authorization: Bearer ...`", 401, {"WWW-Authenticate": "Bearer"})
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
