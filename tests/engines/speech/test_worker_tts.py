@@ -100,6 +100,12 @@ async def test_a_child_that_hangs_is_ended(tmp_path: Path) -> None:
     await tts.close()
 
 
+async def test_a_child_that_sends_no_messages_is_ended(tts: WorkerTts) -> None:
+    with pytest.raises(WorkerDied, match="exit code -9"):
+        await samples(tts, "garbage")
+    assert round(await samples(tts, "yes") / PIECE) == 1
+
+
 async def test_a_child_that_does_not_start_is_an_error(tmp_path: Path) -> None:
     tts = worker(tmp_path, "broken")
     with pytest.raises(SpeechError, match=r"did not start.*exit code 5"):

@@ -26,6 +26,8 @@ def speak(text: str, voice: str, emit: Callable[[bytes], bool]) -> None:
         raise ValueError(f"no such word as {text}")
     if word == "print":
         print("a library talks on stdout")  # noqa: T201 - that is the test
+    if word == "garbage":
+        streams[1].write(b"\xff" * 9)
     going = emit(PIECE)
     if word == "half":
         os._exit(4)

@@ -13,6 +13,7 @@ from workbench.engines.speech.flite_tts import FliteTts
 from workbench.engines.speech.pocket_tts_engine import PocketTts, fetch_weights, find_weights
 from workbench.engines.speech.spoken_text import clauses, spoken
 from workbench.engines.speech.voice_names import is_personaplex_voice, voice_for
+from workbench.engines.speech.worker_tts import WorkerTts
 
 __all__ = ["FallbackTts", "choose_synthesisers", "voice_for"]
 
@@ -41,6 +42,8 @@ async def choose_synthesisers(
     if requested != "auto" and requested not in NAMES:
         raise SpeechError(f"there is no synthesiser {requested!r}; take auto or one of: {', '.join(NAMES)}")
 
+    report = progress or (lambda _message: None)
+
     async def elevenlabs() -> Tts:
         if api_key is None:
             raise SpeechError("ELEVENLABS_API_KEY is not set; set it to use ElevenLabs")
@@ -58,24 +61,29 @@ async def choose_synthesisers(
         if not weights.cached:
             if requested != "pocket-tts":
                 raise SpeechError("its weights are not in the Hugging Face cache; WORKBENCH_TTS=pocket-tts fetches them (400 MB)")
-            await fetch_weights(weights, progress or (lambda _message: None))
-        return PocketTts(weights.voices)
+            await fetch_weights(weights, report)
+        report("starting pocket-tts: it imports torch and loads its weights, 10 to 40 s")
+        return await _started(PocketTts(weights.voices))
 
     async def flite() -> Tts:
         return FliteTts()
 
     async def espeak() -> Tts:
-        tts = EspeakTts()
-        try:
-            await tts.start()
-        except SpeechError:
-            await tts.close()
-            raise
-        return tts
+        return await _started(EspeakTts())
 
     opens: Mapping[str, Open] = dict(zip(NAMES, (elevenlabs, pocket, flite, espeak), strict=True))
     order = NAMES if requested == "auto" else (requested, *(name for name in NAMES if name != requested))
     return await _open_in_order(order, opens, requested)
+
+
+async def _started(tts: WorkerTts) -> Tts:
+    """`tts` with its process at work, so that it is known to be usable and the first text need not wait."""
+    try:
+        await tts.start()
+    except SpeechError:
+        await tts.close()
+        raise
+    return tts
 
 
 async def _open_in_order(order: Sequence[str], opens: Mapping[str, Open], requested: str) -> list[Tts]:

@@ -56,8 +56,9 @@ class _Child:
             pass  # The end of its output is the end of the child, told to everybody below.
         except ValueError as error:
             log.error("the %s worker sent something that is no message and is ended: %s", self._name, error)
-        finally:
             self.kill()
+        finally:
+            self.alive = False
             for inbox in self.inboxes.values():
                 inbox.put_nowait(None)
 
@@ -86,18 +87,22 @@ class _Child:
                 continue
             break
         if message is None:
-            code = await self._process.wait()
+            code = await self._ended()
             raise WorkerDied(f"the {self._name} worker ended with exit code {code}; what it printed tells why")
         return message
 
     async def close(self) -> None:
         self._input.close()
+        await self._ended()
+        await self._reader
+
+    async def _ended(self) -> int:
+        """Its exit code; one that does not end by itself is killed, so that the code it meant to give is not lost to haste."""
         try:
-            await asyncio.wait_for(self._process.wait(), CLOSE_S)
+            return await asyncio.wait_for(self._process.wait(), CLOSE_S)
         except TimeoutError:
             self.kill()
-            await self._process.wait()
-        await self._reader
+            return await self._process.wait()
 
 
 class WorkerTts:
