@@ -98,7 +98,7 @@ async def test_the_request_is_what_the_service_asks_for() -> None:
     assert 990 < len(order["text"]) <= 1_000
 
 
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 @given(sizes=st.lists(st.integers(1, 5_001), min_size=1, max_size=8))
 def test_a_sample_split_over_two_chunks_is_whole_again(sizes: list[int]) -> None:
     async def answer(_request: bytes, send: Send) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.audio.frames import SAMPLE_RATE, Pcm, ms_to_samples
@@ -14,6 +14,7 @@ def tone(rate: int, ms: int) -> Pcm:
 
 
 @pytest.mark.parametrize("rate", [16_000, 22_050, 24_000])
+@settings(deadline=None)
 @given(lead_ms=st.integers(0, 200), sizes=st.lists(st.integers(1, 2_000), min_size=1, max_size=20))
 def test_leading_silence_is_trimmed_and_nothing_else(rate: int, lead_ms: int, sizes: list[int]) -> None:
     sound = np.concatenate([np.zeros(rate * lead_ms // 1000, dtype=np.float32), tone(rate, 100)])

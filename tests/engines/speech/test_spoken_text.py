@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.engines.speech.spoken_text import (
@@ -42,6 +42,7 @@ def without_space(text: str) -> str:
     return "".join(text.split())
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_no_word_is_lost_or_changed(text: str) -> None:
     assert without_space("".join(clauses(text))) == without_space(text)
@@ -49,6 +50,7 @@ def test_no_word_is_lost_or_changed(text: str) -> None:
         assert " ".join(clauses(text)).split() == text.split()
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_no_clause_is_empty_or_too_long(text: str) -> None:
     for clause in clauses(text):
@@ -56,6 +58,7 @@ def test_no_clause_is_empty_or_too_long(text: str) -> None:
         assert max(map(len, clause.split())) <= MAX_WORD_CHARS
 
 
+@settings(deadline=None)
 @given(st.one_of(TEXTS, st.text(alphabet="ab .", min_size=100)), st.data())
 def test_how_the_text_arrives_does_not_matter(text: str, data: st.DataObject) -> None:
     at = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
@@ -128,6 +131,7 @@ def test_spoken(text: str, expected: str) -> None:
     assert spoken(text) == expected
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_spoken_text_is_one_line_without_control_signs(text: str) -> None:
     said = spoken(text)
@@ -135,11 +139,13 @@ def test_spoken_text_is_one_line_without_control_signs(text: str) -> None:
     assert said == " ".join(said.split())
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(alphabet="abcdefghijklmnop", min_size=1, max_size=9), max_size=400))
 def test_plain_words_stay_as_they_are(words: list[str]) -> None:
     assert spoken(" ".join(words)).split() == words
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(1, 40))
 def test_cut_keeps_whole_words(text: str, limit: int) -> None:
     short = cut(text, limit)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.audio.frames import SAMPLE_RATE, Pcm
@@ -131,11 +131,13 @@ async def test_an_unknown_voice_is_an_error(tts: WorkerTts) -> None:
         await samples(tts, "yes", "NATF2")
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(Kind), st.binary(max_size=200))
 def test_messages_survive_the_pipe(request: int, kind: Kind, payload: bytes) -> None:
     assert read_message(io.BytesIO(pack(request, kind, payload))) == (request, kind, payload)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40))
 def test_any_bytes_are_a_message_the_end_or_an_error(data: bytes) -> None:
     try:
