@@ -194,7 +194,7 @@ async def test_orders_that_are_none_are_refused(served: Served, data: dict[str, 
         ({"seed": "x"}, "seed"),
         ({"text_temperature": 9}, "text_temperature is 9"),
         ({"audio_topk": 9_999}, "audio_top_k is 9999"),
-        ({"text_prompt": "word " * 2_000}, "at most 1000"),
+        ({"text_prompt": "we " * 1_400}, "at most 1000"),
     ],
 )
 async def test_queries_that_cannot_be_served(served: Served, query: dict[str, object], words: str) -> None:
@@ -206,6 +206,13 @@ async def test_queries_that_cannot_be_served(served: Served, query: dict[str, ob
             await client.next()
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1008
+
+
+async def test_an_address_that_is_too_long_is_answered(served: Served) -> None:
+    with pytest.raises(websockets.InvalidStatus) as refused:
+        async with served.client(text_prompt="word " * 2_000):
+            pass
+    assert refused.value.response.status_code == 414
 
 
 async def test_full_means_a_place_then_busy_never_silence(served: Served) -> None:

@@ -17,6 +17,8 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import MAX_LINE_LENGTH
 
 from workbench.gateway.chat import Chat
 from workbench.gateway.model import Model
@@ -109,6 +111,17 @@ def describe(slots: Slots) -> dict[str, Any]:
     }
 
 
+class _Protocol(WebSocketsSansIOProtocol):
+    """Answers an address that is too long; uvicorn would leave such a client waiting for ever."""
+
+    def data_received(self, data: bytes) -> None:
+        if not self.handshake_complete and data.find(b"\r\n") > MAX_LINE_LENGTH:
+            self.transport.write(b"HTTP/1.1 414 URI Too Long\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            self.transport.close()
+            return
+        super().data_received(data)
+
+
 def make_config(slots: Slots, options: ServerOptions) -> uvicorn.Config:
     """uvicorn, set up for the gateway."""
     return uvicorn.Config(
@@ -117,7 +130,7 @@ def make_config(slots: Slots, options: ServerOptions) -> uvicorn.Config:
         port=options.port,
         log_level="warning",
         access_log=False,  # it would write prompts and tokens, which are in the query
-        ws="websockets-sansio",
+        ws=_Protocol,
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_ping_interval=PING_S,
         ws_ping_timeout=PING_S,
