@@ -421,8 +421,8 @@ async def test_builtin_tools_from_ear_to_voice(noon: Any) -> None:
     assert len(talk.of(ToolStarted)) == len(talk.of(ResultDelivered)) == 6
 
 
-async def test_a_thread_that_cannot_be_stopped_gives_its_result_late() -> None:
-    go, provider = threading.Event(), LocalProvider()
+async def test_a_thread_that_cannot_be_stopped_gives_its_result_late(go: threading.Event) -> None:
+    provider = LocalProvider()
 
     def slow(_arguments: Mapping[str, Any]) -> ToolResult:
         go.wait()
@@ -457,8 +457,8 @@ class RealTalk(FakeTalk):
             pass
 
 
-async def test_in_real_time_a_thread_that_outlasts_its_timeout_is_given_up_and_recorded_when_it_ends() -> None:
-    go, provider, registry, talk = threading.Event(), LocalProvider(), Registry(), RealTalk()
+async def test_in_real_time_a_thread_that_outlasts_its_timeout_is_given_up_and_recorded_when_it_ends(go: threading.Event) -> None:
+    provider, registry, talk = LocalProvider(), Registry(), RealTalk()
 
     def slow(_arguments: Mapping[str, Any]) -> ToolResult:
         go.wait()
