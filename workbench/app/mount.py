@@ -1,0 +1,61 @@
+"""The faces for people, put onto the API's app."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from pathlib import Path
+
+import gradio as gr
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from workbench.api.context import Context
+from workbench.app.lights import lights
+from workbench.app.live import LiveHub
+from workbench.app.offline import OfflinePages
+from workbench.app.page import build_page
+from workbench.app.routes import live_router
+from workbench.settings import Settings
+from workbench.transports.ice import IceSettings
+from workbench.transports.webrtc import WebRtcCalls, WebRtcOptions
+
+STATIC = Path(__file__).parent / "static"
+
+
+def add_pages(app: FastAPI) -> WebRtcCalls:
+    """Adds the Talk page at `/`, its assets at `/talk`, the live WebSockets and `/webrtc/offer`. Call last: what is added to the app after
+    the page is hidden by it. Whoever ends the server closes the calls that are returned."""
+    context: Context = app.state.context
+    workbench = context.workbench
+    hub = LiveHub(context.entrance.open, lambda: workbench.sessions.live)
+    calls = WebRtcCalls(hub.open, webrtc_options(workbench.settings))
+    app.include_router(live_router(hub, functools.partial(lights, context.probes, workbench.roster), workbench.settings.allowed_origins))
+    app.include_router(calls.router())
+    app.mount("/talk", StaticFiles(directory=STATIC), name="talk")
+    app.add_middleware(OfflinePages)
+    with warnings.catch_warnings():
+        # Gradio 5.50 announces a parameter of Gradio 6 that it sets itself.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        gr.mount_gradio_app(app, build_page(workbench, calls), path="/", show_api=False, ssr_mode=False)
+    return calls
+
+
+def webrtc_options(settings: Settings) -> WebRtcOptions:
+    """The WebRTC part of the settings."""
+    password, api_token, hf_token = settings.turn_password, settings.cloudflare_turn_key_api_token, settings.hf_token
+    return WebRtcOptions(
+        max_calls=settings.max_sessions,
+        jitter_packets=settings.jitter_packets,
+        loopback_only=settings.loopback_webrtc,
+        allowed_origins=tuple(settings.allowed_origins),
+        ice=IceSettings(
+            stun_urls=settings.stun_urls,
+            turn_url=settings.turn_url,
+            turn_username=settings.turn_username,
+            turn_password=password.get_secret_value() if password is not None else None,
+            hugging_face_token=hf_token.get_secret_value() if hf_token is not None and settings.turn_from_huggingface else None,
+            cloudflare_key_id=settings.cloudflare_turn_key_id,
+            cloudflare_key_api_token=api_token.get_secret_value() if api_token is not None else None,
+        ),
+    )

@@ -1,0 +1,61 @@
+"""The Talk page."""
+
+from __future__ import annotations
+
+import warnings
+
+import gradio as gr
+
+from workbench.app import choices, shell
+from workbench.app.theme import theme
+from workbench.assembly import Workbench
+from workbench.engines.roster import AUTO
+from workbench.transports.webrtc import WebRtcCalls
+
+TRACK = {"echoCancellation": True, "noiseSuppression": True, "autoGainControl": True, "channelCount": {"ideal": 1}}
+"""What is asked of the microphone. FastRTC's own demands are exact, and fail on devices that cannot meet them."""
+
+VISITOR_JS = "() => window.workbench.visitor"
+"""`before.js` makes an id for every page that is opened."""
+
+
+def build_page(workbench: Workbench, calls: WebRtcCalls) -> gr.Blocks:
+    """The page over an assembled workbench; `calls` is its WebRTC side, whose talks are opened through a `LiveHub`."""
+    settings = workbench.settings
+    page = _blocks()
+    with page:
+        gr.HTML(shell.TOP, elem_id="wb-top", padding=False)
+        with gr.Row(elem_id="wb-main"):
+            with gr.Column(elem_id="wb-left", scale=0, min_width=0):
+                persona = gr.Dropdown(
+                    choices.personas(workbench), value=settings.persona, label="Persona", elem_id="wb-persona", filterable=False
+                )
+                voice = gr.Dropdown(choices.voices(workbench), value=choices.OWN_VOICE, label="Voice", elem_id="wb-voice", filterable=False)
+                engine = gr.Dropdown(
+                    choices.engines(workbench), value=settings.engine or AUTO, label="Engine", elem_id="wb-engine", filterable=False
+                )
+                gr.HTML(shell.START, padding=False)
+                recording = gr.Checkbox(settings.recording, label="Record the next talk", elem_id="wb-recording")
+                gr.HTML(shell.recording_note(str(settings.audio_dir)), padding=False)
+                gr.HTML(shell.LIGHTS, padding=False)
+                gr.HTML(shell.PARTS, padding=False)
+                visitor = gr.Textbox(visible=False)
+                microphone = calls.component(elem_id="wb-microphone", track_constraints=TRACK, container=False, show_label=False)
+            with gr.Column(elem_id="wb-right", scale=1, min_width=0):
+                gr.HTML(shell.STAGE, padding=False)
+        page.load(None, outputs=[visitor], js=VISITOR_JS)
+        engine.input(None, inputs=[engine], js="(engine) => window.workbench.chosen('engine', engine)")
+        persona.input(None, inputs=[persona], js="(persona) => window.workbench.chosen('persona', persona)")
+        voice.input(None, inputs=[voice], js="(voice) => window.workbench.chosen('voice', voice)")
+        calls.connect(microphone, [persona, voice, engine, recording, visitor], choices.read_request)
+    return page
+
+
+def _blocks() -> gr.Blocks:
+    with warnings.catch_warnings():
+        # Gradio 5.50 announces that these move to `launch` in Gradio 6, which fastrtc keeps us from.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        blocks: gr.Blocks = gr.Blocks(
+            title="PersonaPlex Workbench", theme=theme(), head=shell.HEAD, analytics_enabled=False, fill_width=True
+        )
+    return blocks
