@@ -37,8 +37,6 @@ class FliteTts:
         if chosen not in self.voices:
             raise SpeechError(f"flite has no voice {voice!r}; take one of: {', '.join(self.voices)}")
         for clause in clauses(spoken(text)):
-            if not any(map(str.isalnum, clause)):
-                continue
             shaper: Shaper | None = None
             async with aclosing(stream_from_thread(self._thread, self._work(clause, chosen))) as chunks:
                 async for samples, rate in chunks:
