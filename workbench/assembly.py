@@ -42,6 +42,9 @@ log = logging.getLogger(__name__)
 SESSIONS_PER_CORE = 2
 """Classic talks that one core holds in real time with the embedded recogniser; to be replaced by the figure of `benchmarks/`."""
 
+AUTOMATIC = ("personaplex", "classic")
+"""Engines that `auto` may take, best first."""
+
 Progress = Callable[[str], None]
 """Told what is being loaded, one plain sentence at a time; may be called from any thread."""
 
@@ -106,7 +109,7 @@ async def assemble(
     """Opens the store, brings what crashed to an end, and chooses the parts, all at the same time. `recogniser` and `synthesisers`
     are used instead of choosing where they are given.
 
-    Raises StoreError, SpeechError, PersonaError or AssemblyError with the repair; nothing is left open then.
+    Raises StoreError, SpeechError, PersonaError, EngineError or AssemblyError with the repair; nothing is left open then.
     """
     personas = PersonaLibrary(settings.personas_dir)
     personas.get(settings.persona)
@@ -128,7 +131,10 @@ async def assemble(
         (store, recovered), asr, voices, end_of_turn = (tasks[0].result(), tasks[1].result(), tasks[2].result(), tasks[3].result())
         if end_of_turn is not None:
             parts.callback(end_of_turn.close)
-        return _wire(settings, personas, _Opened(store, recovered, asr, voices, end_of_turn, endpoint), parts.pop_all())
+        bench = _wire(settings, personas, _Opened(store, recovered, asr, voices, end_of_turn, endpoint), parts)
+        bench.roster.check(settings.engine)
+        bench.parts = parts.pop_all()
+        return bench
 
 
 async def _open_store(settings: Settings, parts: AsyncExitStack, progress: Progress) -> tuple[Store, Recovered]:
@@ -202,7 +208,7 @@ def _wire(settings: Settings, personas: PersonaLibrary, opened: _Opened, parts: 
     responder_for = functools.partial(_responder_for, opened.endpoint, registry)
     tts = FallbackTts(list(opened.voices), on_change=lambda message: classic.announce(message))
     classic = ClassicEngine(tts, responder_for, voice_for, max_sessions=settings.classic_sessions or SESSIONS_PER_CORE * cores())
-    roster = Roster(_engines(settings, classic), automatic=("personaplex", "classic"))
+    roster = Roster(_engines(settings, classic), automatic=AUTOMATIC)
     sessions = Sessions(
         Parts(
             settings=settings,

@@ -12,6 +12,7 @@ from workbench.api.context import Context, Ctx
 from workbench.api.entrance import KEPT_S
 from workbench.api.errors import ApiError, errors
 from workbench.api.models import CheckAnswer, Mode, ModesAnswer, SessionAnswer, SessionRequest, Transport, VoiceConfig
+from workbench.assembly import AUTOMATIC
 from workbench.audio.frames import SAMPLE_RATE
 from workbench.engines.base import EngineError
 from workbench.engines.roster import AUTO
@@ -99,8 +100,6 @@ def _voice_config(context: Context, engine: str, persona: Persona) -> VoiceConfi
 
 async def personaplex_available(context: Context) -> bool:
     """A handshake with PersonaPlex of the last 5 s said that it is ready."""
-    if "personaplex" not in context.workbench.roster.names:
-        return False
     return (await context.probes.get("personaplex")).answer.state == "ready"
 
 
@@ -118,7 +117,8 @@ async def modes(context: Ctx, request: Request) -> ModesAnswer:
     bench = context.workbench
     measured = await asyncio.to_thread(queries.latencies, bench.store)
     found: dict[str, Mode] = {}
-    for name, probe in (await context.probes.all()).items():
+    for name in AUTOMATIC:
+        probe = await context.probes.get(name)
         duplex = name == "personaplex"
         figures = measured.get(name, {})
         found[name] = Mode(

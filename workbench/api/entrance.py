@@ -95,7 +95,11 @@ class Entrance:
             if pending.session_id == session_id:
                 del self._pending[pending.conversation_id]
                 return True
-        return await self._workbench.sessions.end(self._talks.get(session_id, session_id))
+        return await self._workbench.sessions.end(self.talk_id(session_id))
+
+    def talk_id(self, session_id: str) -> str:
+        """The id of the talk that came of a reservation; any other id as it is."""
+        return self._talks.get(session_id, session_id)
 
     def _forget_old(self) -> None:
         oldest_s = self._monotonic() - KEPT_S

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 
 from workbench.api.context import Ctx
 from workbench.api.probes import Probe
+from workbench.assembly import AUTOMATIC
 from workbench.store import queries
 from workbench.store.base import Store, StoreError
 from workbench.telemetry import CONTENT_TYPE
@@ -73,9 +74,9 @@ async def health(context: Ctx) -> Health:
     """The true state of every part; each engine was asked within the last 5 s."""
     bench = context.workbench
     probes, store = await asyncio.gather(context.probes.all(), asyncio.to_thread(_store, bench.store))
-    personaplex = "personaplex" in probes and probes["personaplex"].answer.state == "ready"
+    personaplex = probes["personaplex"].answer.state == "ready"
     faults = [] if store.ok else [store.failure or "The store cannot be used."]
-    if not any(probe.answer.state == "ready" for name, probe in probes.items() if name in ("personaplex", "classic")):
+    if not any(probe.answer.state == "ready" for name, probe in probes.items() if name in AUTOMATIC):
         faults.append("No engine is ready.")
     if bench.settings.personaplex_url is not None and not personaplex:
         faults.append(f"PersonaPlex is configured and not ready: {probes['personaplex'].answer.reason}")

@@ -102,6 +102,18 @@ class SessionRow(BaseModel):
     ended_reason: str | None
 
 
+class SessionDetail(SessionRow):
+    """One session with all that is stored of it; times within it are ms since it began."""
+
+    metadata: dict[str, Any] = Field(description="`parts`: which recogniser, voice and responder were used, and why.")
+    engine_reason: str | None
+    ended_detail: str | None
+    turns: list[dict[str, Any]]
+    tool_invocations: list[dict[str, Any]]
+    barge_ins: list[dict[str, Any]]
+    audio: dict[str, Any] | None = Field(description="The stereo recording: left the user, right the agent; null when there is none.")
+
+
 class Stats(BaseModel):
     """Totals over everything stored."""
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from workbench.api.context import Context, Ctx
 from workbench.api.duplex import reserve
 from workbench.api.errors import ApiError, errors
-from workbench.api.models import EndedAnswer, SessionAnswer, SessionRequest, SessionRow, SessionsAnswer, Stats
+from workbench.api.models import EndedAnswer, SessionAnswer, SessionDetail, SessionRequest, SessionRow, SessionsAnswer, Stats
 from workbench.store import queries
 from workbench.store.base import Store
 
@@ -58,6 +58,15 @@ async def list_mas_sessions(context: Ctx, everything: Everything = False, limit:
 async def register(context: Ctx, request: Request, wanted: SessionRequest) -> SessionAnswer:
     """Reserves a session, under an id of the caller's own if it gives one."""
     return await reserve(context, request, wanted)
+
+
+@router.get("/voice/sessions/{session_id}", responses=errors(404, 503))
+async def one_session(context: Ctx, session_id: str) -> SessionDetail:
+    """One session, going on or over, as far as it is written down: at most 2 s behind."""
+    found = await asyncio.to_thread(queries.get_session, context.workbench.store, context.entrance.talk_id(session_id))
+    if found is None:
+        raise ApiError(404, "unknown_session", "There is no session of this id. GET /voice/sessions?all=true lists them.")
+    return SessionDetail.model_validate(found)
 
 
 @router.delete("/voice/sessions/{session_id}", responses=errors(404))

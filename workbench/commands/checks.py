@@ -1,4 +1,7 @@
-"""What `workbench doctor` tries. Every finding comes of doing the thing, and every fault names the one command that mends it."""
+"""What `workbench doctor` tries. Every finding comes of doing the thing, and every fault names the one command that mends it.
+
+Each check imports what it tries by itself: a part that cannot even be imported is its finding, and no end of the others.
+"""
 
 from __future__ import annotations
 
@@ -17,22 +20,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal
 
-import httpx
-import numpy as np
-
-from workbench.audio.end_of_turn import EndOfTurn
-from workbench.audio.errors import AudioError
-from workbench.audio.frames import FRAME_SAMPLES, LISTEN_RATE, SAMPLE_RATE, silence
-from workbench.audio.opus import CodecError, OpusReader, OpusWriter
-from workbench.audio.resample import resample
-from workbench.audio.vad import SpeechDetector
-from workbench.engines.speech.base import SpeechError
-from workbench.engines.speech.recognisers import choose_recogniser
-from workbench.engines.speech.synthesisers import choose_synthesisers
-from workbench.personas import PersonaLibrary
 from workbench.settings import Settings, cores
-from workbench.store.base import StoreError
-from workbench.store.duckdb_store import DuckDbStore
 
 NEEDED_BYTES = 1 << 30
 """Free space below which a warning is due: about 12 h of recordings."""
@@ -66,13 +54,21 @@ async def python(_settings: Settings) -> Finding:
 
 async def audio(_settings: Settings) -> Finding:
     """Resampling, Opus there and back, and the speech detector, each on a second of sound."""
+    import numpy as np
+
+    from workbench.audio.errors import AudioError
+    from workbench.audio.frames import FRAME_SAMPLES, LISTEN_RATE, SAMPLE_RATE
+    from workbench.audio.opus import CodecError, OpusReader, OpusWriter
+    from workbench.audio.resample import resample
+    from workbench.audio.vad import SpeechDetector
+
     tone = (0.1 * np.sin(2 * np.pi * 440 * np.arange(SAMPLE_RATE) / SAMPLE_RATE)).astype(np.float32)
     try:
         at_16k = resample(tone, SAMPLE_RATE, LISTEN_RATE)
         SpeechDetector().push(at_16k)
         writer, reader = OpusWriter(), OpusReader()
         heard = sum(reader.append(writer.append(tone[at : at + FRAME_SAMPLES])).size for at in range(0, tone.size, FRAME_SAMPLES))
-    except (AudioError, CodecError, ImportError, OSError) as error:
+    except (AudioError, CodecError) as error:
         return Finding("audio", "error", f"The audio parts do not work: {error}", f"{INSTALL} --reinstall")
     if heard < SAMPLE_RATE // 2:
         return Finding("audio", "error", f"Opus gave back {heard} of {SAMPLE_RATE} samples.", f"{INSTALL} --reinstall-package sphn")
@@ -80,6 +76,10 @@ async def audio(_settings: Settings) -> Finding:
 
 
 async def end_of_turn(_settings: Settings) -> Finding:
+    from workbench.audio.end_of_turn import EndOfTurn
+    from workbench.audio.errors import AudioError
+    from workbench.audio.frames import LISTEN_RATE, silence
+
     try:
         model = await asyncio.to_thread(EndOfTurn)
     except AudioError as error:
@@ -94,6 +94,10 @@ async def end_of_turn(_settings: Settings) -> Finding:
 
 
 async def recogniser(settings: Settings) -> Finding:
+    from workbench.audio.frames import LISTEN_RATE, silence
+    from workbench.engines.speech.base import SpeechError
+    from workbench.engines.speech.recognisers import choose_recogniser
+
     try:
         asr = await choose_recogniser(settings.asr)
     except SpeechError as error:
@@ -113,6 +117,10 @@ async def recogniser(settings: Settings) -> Finding:
 
 
 async def voice(settings: Settings) -> Finding:
+    from workbench.audio.frames import SAMPLE_RATE
+    from workbench.engines.speech.base import SpeechError
+    from workbench.engines.speech.synthesisers import choose_synthesisers
+
     key = settings.elevenlabs_api_key
     try:
         voices = await choose_synthesisers(
@@ -140,6 +148,8 @@ async def voice(settings: Settings) -> Finding:
 
 
 async def personas(settings: Settings) -> Finding:
+    from workbench.personas import PersonaLibrary
+
     library = PersonaLibrary(settings.personas_dir)
     found, faults = library.list(), library.faults()
     names = ", ".join(persona.persona_id for persona in found)
@@ -185,6 +195,9 @@ async def disk(settings: Settings) -> Finding:
 
 
 async def database(settings: Settings) -> Finding:
+    from workbench.store.base import StoreError
+    from workbench.store.duckdb_store import DuckDbStore
+
     def trial() -> int:
         store = DuckDbStore(settings.database)
         try:
@@ -218,6 +231,8 @@ async def gpu(_settings: Settings) -> Finding:
 
 
 async def hf_token(settings: Settings) -> Finding:
+    import httpx
+
     if settings.hf_token is None:
         found = "HF_TOKEN is not set; it is only needed to fetch the PersonaPlex weights and for Hugging Face TURN."
         return Finding("hugging face token", "warning", found, "export HF_TOKEN=hf_...")

@@ -12,15 +12,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic import ValidationError
 
-from workbench.assembly import AssemblyError
-from workbench.audio.errors import AudioError
-from workbench.conversation.port import TalkRefused
-from workbench.engines.base import EngineError
-from workbench.engines.speech.base import SpeechError
-from workbench.personas import PersonaError
 from workbench.settings import Settings
-from workbench.store.base import StoreError
-from workbench.transports.client import ChatError
 
 T = TypeVar("T")
 
@@ -35,7 +27,18 @@ class CommandError(Exception):
     """A command cannot do what it was asked. The message names what was wrong and how to mend it."""
 
 
-FAULTS = (CommandError, AssemblyError, AudioError, ChatError, EngineError, PersonaError, SpeechError, StoreError, TalkRefused)
+def faults() -> tuple[type[Exception], ...]:
+    """What can be foreseen to go wrong. Imported only when something did: a command loads no more than it needs."""
+    from workbench.assembly import AssemblyError
+    from workbench.audio.errors import AudioError
+    from workbench.conversation.port import TalkRefused
+    from workbench.engines.base import EngineError
+    from workbench.engines.speech.base import SpeechError
+    from workbench.personas import PersonaError
+    from workbench.store.base import StoreError
+    from workbench.transports.client import ChatError
+
+    return AssemblyError, AudioError, ChatError, EngineError, PersonaError, SpeechError, StoreError, TalkRefused
 
 
 def say(message: str) -> None:
@@ -53,11 +56,15 @@ def told_plainly() -> Iterator[None]:
     """A fault that could be foreseen becomes one line on stderr and exit code 2; an interrupt ends with 130."""
     try:
         yield
-    except FAULTS as fault:
-        say(f"workbench: {' '.join(str(fault).split())}")
-        raise typer.Exit(FAULT_CODE) from fault
     except KeyboardInterrupt as interrupt:
         raise typer.Exit(130) from interrupt
+    except typer.Exit:
+        raise
+    except Exception as fault:
+        if not isinstance(fault, (CommandError, *faults())):
+            raise
+        say(f"workbench: {' '.join(str(fault).split())}")
+        raise typer.Exit(FAULT_CODE) from fault
 
 
 def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -71,5 +78,5 @@ def load_settings(**given: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        faults = "; ".join(f"{fault['loc'][0] if fault['loc'] else 'settings'}: {fault['msg']}" for fault in error.errors())
-        raise CommandError(f"A setting cannot be used: {faults}. Settings come from flags, WORKBENCH_ variables and .env.") from error
+        told = "; ".join(f"{fault['loc'][0] if fault['loc'] else 'settings'}: {fault['msg']}" for fault in error.errors())
+        raise CommandError(f"A setting cannot be used: {told}. Settings come from flags, WORKBENCH_ variables and .env.") from error

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -70,6 +74,15 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, workbench: Workbench) -> None:
         super().__init__(config)
         self._workbench = workbench
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stops at SIGINT and SIGTERM. uvicorn's own way raises the signal again afterwards, which would cut off what is still to be
+        written down."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
