@@ -70,6 +70,16 @@ def test_how_the_text_arrives_does_not_matter(text: str, data: st.DataObject) ->
     assert stream.flush() == []
 
 
+@pytest.mark.parametrize(
+    "text", [" ".join(["9" * 60] * 20), "$*&%#@" * 200, " ".join(["MCMXC"] * 40), " ".join(["antidisestablishmentarianism"] * 20)]
+)
+def test_a_clause_that_would_be_read_for_minutes_is_many_clauses(text: str) -> None:
+    for clause in clauses(text):
+        signs = sum(not character.isalpha() for character in without_space(clause))
+        assert signs <= MAX_WORD_CHARS
+        assert len(clause) <= 220
+
+
 def test_a_clause_is_given_out_as_soon_as_it_is_certain() -> None:
     stream = ClauseStream()
     assert stream.push("It is ten") == []
