@@ -47,9 +47,7 @@ def load_model(
     with tempfile.TemporaryDirectory(prefix="gateway-voices-") as scratch:
         folder = voices or _own_voices(checkpoint.folder, Path(scratch))
         if not folder.is_dir():
-            raise CheckpointError(
-                f"{folder}: no voices there; give a folder of voices, or put voices.tgz beside the checkpoint"
-            )
+            raise CheckpointError(f"{folder}: no voices there; give a folder of voices, or put voices.tgz beside the checkpoint")
         return Model(checkpoint, rows=rows, device=place, dtype=kind, voices=folder, parity=parity)
 
 

@@ -5,6 +5,7 @@ Used by one thread: the slots' owner thread, or an offline run.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,9 +134,10 @@ class Model:
             pcm: Pcm = self.mimi.decode(tokens)[0, 0].cpu().numpy()
         return pcm
 
-    def warm_up(self) -> None:
-        """Runs real steps, so that graphs are captured and kernels chosen before the first visitor. Raises CheckpointError when the
-        model's output is not numbers."""
+    def warm_up(self) -> float:
+        """Runs real steps, so that graphs are captured and kernels chosen before the first visitor; gives the ms of the last one.
+
+        Raises CheckpointError when the model's output is not numbers."""
         if not self.voices:
             raise CheckpointError("no voice can be used; put voices.tgz or a folder of voices beside the checkpoint")
         prompt = self.prompt(next(iter(self.voices.values())), self.text_ids("You enjoy having a good conversation."))
@@ -143,13 +145,16 @@ class Model:
         for row in range(self.rows):
             self.join(row, snapshot)
         for _ in range(WARM_UP_STEPS):
+            began_s = time.perf_counter()
             frames = self.step(np.zeros((self.rows, FRAME_SAMPLES), dtype=np.float32), [True] * self.rows)
+        took_ms = (time.perf_counter() - began_s) * 1_000
         for row in range(self.rows):
             self.clear(row)
         if not frames.finite.all():
             raise CheckpointError(
                 f"{self.checkpoint.name}: the model's output is not numbers; the weights are damaged, download them again"
             )
+        return took_ms
 
     def piece(self, token: int) -> str:
         """What a text token is on the wire: the piece with a space for its mark; empty for PAD and EPAD."""

@@ -20,6 +20,7 @@ from starlette.websockets import WebSocket
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import MAX_LINE_LENGTH
 
+from workbench.audio.frames import FRAME_MS
 from workbench.gateway.chat import Chat
 from workbench.gateway.model import Model
 from workbench.gateway.owner import Limits
@@ -141,7 +142,11 @@ def make_config(slots: Slots, options: ServerOptions) -> uvicorn.Config:
 
 def serve(model: Model, options: ServerOptions) -> None:
     """Warms the model up, then serves until interrupted. Raises CheckpointError when the model's output is not numbers."""
-    model.warm_up()
+    step_ms = model.warm_up()
+    if step_ms > FRAME_MS:
+        log.warning(
+            "a step of %d rows takes %.0f ms on %s: talks will not keep up with their 80 ms frames", model.rows, step_ms, model.device
+        )
     slots = Slots(model, pace=options.pace, limits=options.limits)
     slots.start()
     log.info("%s at %s is ready for %d talks on port %d", model.checkpoint.name, model.checkpoint.revision, model.rows, options.port)
