@@ -2,8 +2,8 @@
 
     uv run python -m benchmarks.barge_in [--passes 3] [--realtime]
 
-The agent speaks a long text; a clip begins over it at a place that differs every time. The onset is the start of the clip's first word
-by forced alignment, not the detector's guess. Then the same with white and brown noise, clicks and hum, where every stop is a false one.
+The agent speaks a long text; a clip begins over it at a place that differs every time. The onset is where the clip's first aligned
+word becomes audible, not the detector's guess. Then the same with white and brown noise, clicks and hum, where a stop is a false one.
 """
 
 from __future__ import annotations
@@ -27,40 +27,42 @@ from workbench.clock import FastClock, RealtimeClock
 from workbench.conversation.conversation import CloseReason
 from workbench.conversation.inputs import ClipInput
 from workbench.conversation.port import TalkRequest
-from workbench.events import AgentSpeech, Event
+from workbench.events import BargeIn, Event
 from workbench.settings import Settings
 
 MONOLOGUE = " ".join(["This is a long answer that goes on for quite a while so that somebody may break into it."] * 8)
 LEAD_S = 2.0
 WATCH_S = 3.0
 """How long after the onset a stop is waited for."""
-AUDIBLE = 0.005
+AUDIBLE_DB = 25.0
 NOISE_S = 8.0
 
 
 @dataclass
 class Stop:
-    """Watches the agent stem: its last audible sample once the agent has fallen silent."""
+    """Waits for the talk's own account of the barge-in: the agent was cut off, and where its sound ended."""
 
     onset_samples: int
     hang_up: Callable[[CloseReason], None]
-    began: bool = False
-    last_audible: int = 0
-    stopped: bool = False
+    stop_samples: int | None = None
 
     def on_event(self, event: Event) -> None:
-        self.began = self.began or (isinstance(event, AgentSpeech) and event.edge == "start")
+        if isinstance(event, BargeIn) and event.cancelled_text:
+            self.stop_samples = event.stop_samples
+            self.hang_up("completed")
 
     def on_frame(self, start_samples: int, user: Pcm, agent: Pcm) -> None:
-        loud = np.flatnonzero(np.abs(agent) > AUDIBLE)
-        if loud.size:
-            self.last_audible = start_samples + int(loud[-1])
-        quiet_ms = (start_samples - self.last_audible) / SAMPLES_PER_MS
-        if self.began and start_samples > self.onset_samples and quiet_ms > 1_000:
-            self.stopped = True
+        if start_samples > self.onset_samples + WATCH_S * SAMPLE_RATE:
             self.hang_up("completed")
-        elif start_samples > self.onset_samples + WATCH_S * SAMPLE_RATE:
-            self.hang_up("completed")
+
+
+def onset(clip: Pcm, word_s: float) -> float:
+    """Where the first word can be heard, in seconds: the first 10 ms block within `AUDIBLE_DB` of the clip's loudest, from the aligned
+    start of the word on. Forced alignment puts silence before the first word into the word, up to 0.2 s of it."""
+    blocks = clip[: clip.size // 240 * 240].reshape(-1, 240)
+    level_db = 20 * np.log10(np.sqrt(np.mean(np.square(blocks), axis=1)) + 1e-9)
+    first = round(word_s * 100)
+    return (first + int(np.argmax(level_db[first:] > level_db.max() - AUDIBLE_DB))) / 100
 
 
 async def break_in(workbench: Workbench, sound: Pcm, onset_s: float, lead_s: float, *, realtime: bool) -> Stop:
@@ -106,18 +108,17 @@ async def measure(passes: int, *, realtime: bool) -> tuple[list[float], int, dic
                 for name, aligned in words.items():
                     if not (CLIPS / name).exists():
                         continue
-                    stop = await break_in(
-                        workbench, load_wav(CLIPS / name), aligned[0][1], LEAD_S + random.uniform(0, 0.08), realtime=realtime
-                    )
-                    if stop.stopped:
-                        latencies.append((stop.last_audible - stop.onset_samples) / SAMPLES_PER_MS)
+                    clip = load_wav(CLIPS / name)
+                    stop = await break_in(workbench, clip, onset(clip, aligned[0][1]), LEAD_S + random.uniform(0, 0.08), realtime=realtime)
+                    if stop.stop_samples is not None:
+                        latencies.append((stop.stop_samples - stop.onset_samples) / SAMPLES_PER_MS)
                     else:
                         missed += 1
             for seed in range(passes):
                 for name, sound in noises(seed).items():
                     stop = await break_in(workbench, sound, WATCH_S, LEAD_S, realtime=realtime)
                     talks, stops = false.get(name, (0, 0))
-                    false[name] = (talks + 1, stops + stop.stopped)
+                    false[name] = (talks + 1, stops + (stop.stop_samples is not None))
         finally:
             await workbench.close()
     return latencies, missed, false

@@ -283,7 +283,7 @@ class ResultDelivered(ToolEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageTiming(Event):
-    """One stage of answering one utterance: `end_of_turn`, `asr`, `intent`, `responder`, `tts`, `playout`."""
+    """One stage of answering one utterance: `end_of_turn`, `asr`, `intent`, `dispatch`, `tool`, `delivery`, `responder`, `tts`."""
 
     utterance_id: str
     stage: str

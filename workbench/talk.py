@@ -65,7 +65,7 @@ class Talk(Protocol):
         ...
 
     def hold(self, max_ms: float) -> None:
-        """Keep the agent quiet where the engine can; does nothing where it cannot."""
+        """Keep the agent quiet where the engine can, 0 lets it go again; does nothing where it cannot."""
         ...
 
     def publish(self, event: type[E], /, *, at_samples: int | None = None, **fields: Any) -> E:

@@ -156,7 +156,7 @@ class Invocation:
     def _fail(self, error: Exception) -> None:
         late = isinstance(error, TimeoutError)
         text = f"no answer within {self.order.tool.timeout_s:g} s" if late else f"{type(error).__name__}: {error}"
-        self._publish(ToolFailed, error=text, latency_ms=self._elapsed_ms())
+        self._publish(ToolFailed, error=text, latency_ms=self._elapsed_ms(), timed_out=late)
         self._end("failed")
         self._tasks.spawn(self._delivery.deliver(TOO_LATE if late else NOT_WORKED), "tool apology")
 

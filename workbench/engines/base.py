@@ -139,7 +139,7 @@ class EngineSession(Protocol):
         ...
 
     def hold(self, max_ms: float) -> None:
-        """Keep quiet for a while (a tool is being asked). Only if `can_hold`; `say`, `answer` or the time ends it."""
+        """Keep quiet for a while (a tool is being asked). Only if `can_hold`; `say`, `answer`, the time or `hold(0)` end it."""
         ...
 
     async def close(self) -> None:

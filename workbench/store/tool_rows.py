@@ -116,8 +116,8 @@ class ToolRows:
                 "start_ms": samples_to_ms(event.at_samples),
             }
             self._rows[event.invocation_id] = row
-        if row["status"] == "cancelled":
-            # A result that comes after the user changed their mind is kept, and the invocation stays cancelled.
+        if row["status"] in ("cancelled", "timeout", "error"):
+            # A result that comes after all that is kept, and the invocation stays what the user was told it is.
             changes.pop("status", None)
         row.update(changes)
         self._store.append("voice_tool_invocations", dict(row), urgent=True)
