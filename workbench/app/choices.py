@@ -14,6 +14,9 @@ from workbench.sessions import CONVERSATION_ID
 OWN_VOICE = ""
 """Stands for the persona's own voice."""
 
+CHOICES = ("persona", "voice", "engine", "recording")
+"""What is chosen on the page, in the order in which it is told."""
+
 Choice = tuple[str, str]
 """What is shown, and the value."""
 

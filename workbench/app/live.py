@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import functools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
+from workbench.app.choices import read_request
 from workbench.app.feed import TalkFeed, Viewer
 from workbench.conversation.port import TalkRefused, TalkRequest
 from workbench.sessions import LiveTalk
+
+WRITTEN = "page"
+"""The transport of a talk without sound."""
 
 OpenTalk = Callable[[TalkRequest], Awaitable[LiveTalk]]
 """Opens a talk, or raises TalkRefused."""
@@ -30,18 +37,32 @@ class LiveHub:
         Raises TalkRefused.
         """
         visitor = request.conversation_id or ""
-        pages = self._pages.get(visitor, set())
         try:
             talk = await self._open_talk(request)
         except TalkRefused as refusal:
-            for page in pages:
-                page.tell({"type": "refused", "code": refusal.code, "message": refusal.message, "position": refusal.queue_position})
+            self._tell_refused(visitor, refusal)
             raise
         feed = self._follow(talk)
         self._talk_of[visitor] = talk.session_id
-        for page in pages:
+        for page in self._pages.get(visitor, ()):
             feed.watch(page)
         return talk
+
+    async def begin(self, visitor: str, chosen: Sequence[Any], text: str) -> None:
+        """A written talk of the visitor's with what is `chosen` on the page: nothing is heard, everything is read. A refusal is told to
+        the visitor's pages."""
+        try:
+            request = read_request([*chosen, visitor])
+        except TalkRefused as refusal:
+            self._tell_refused(visitor, refusal)
+            return
+        with contextlib.suppress(TalkRefused):
+            talk = await self.open(dataclasses.replace(request, transport=WRITTEN))
+            talk.type(text)
+
+    def _tell_refused(self, visitor: str, refusal: TalkRefused) -> None:
+        for page in self._pages.get(visitor, ()):
+            page.tell({"type": "refused", "code": refusal.code, "message": refusal.message, "position": refusal.queue_position})
 
     def _follow(self, talk: LiveTalk) -> TalkFeed:
         feed = self._feeds[talk.session_id] = TalkFeed(talk.session_id)
@@ -73,10 +94,13 @@ class LiveHub:
             feed.watch(page)
 
     def leave(self, visitor: str, page: Viewer) -> None:
-        """The page is gone."""
+        """The page is gone. A written talk has nobody else, so it ends with its last page."""
         pages = self._pages.get(visitor, set())
         pages.discard(page)
         if not pages:
             self._pages.pop(visitor, None)
+            talk = self.talk(visitor)
+            if talk is not None and talk.request.transport == WRITTEN:
+                talk.conversation.hang_up("client_lost")
         for feed in self._feeds.values():
             feed.leave(page)

@@ -15,8 +15,8 @@ from workbench.transports.webrtc import WebRtcCalls
 TRACK = {"echoCancellation": True, "noiseSuppression": True, "autoGainControl": True, "channelCount": {"ideal": 1}}
 """What is asked of the microphone. FastRTC's own demands are exact, and fail on devices that cannot meet them."""
 
-VISITOR_JS = "() => window.workbench.visitor"
-"""`before.js` makes an id for every page that is opened."""
+REMEMBER_JS = f"({', '.join(choices.CHOICES)}) => window.workbench.remember({{{', '.join(choices.CHOICES)}}})"
+"""`before.js` knows what is chosen, and has an id for every page that is opened."""
 
 
 def build_page(workbench: Workbench, calls: WebRtcCalls) -> gr.Blocks:
@@ -43,11 +43,12 @@ def build_page(workbench: Workbench, calls: WebRtcCalls) -> gr.Blocks:
                 microphone = calls.component(elem_id="wb-microphone", track_constraints=TRACK, container=False, show_label=False)
             with gr.Column(elem_id="wb-right", scale=1, min_width=0):
                 gr.HTML(shell.STAGE, padding=False)
-        page.load(None, outputs=[visitor], js=VISITOR_JS)
-        engine.input(None, inputs=[engine], js="(engine) => window.workbench.chosen('engine', engine)")
-        persona.input(None, inputs=[persona], js="(persona) => window.workbench.chosen('persona', persona)")
-        voice.input(None, inputs=[voice], js="(voice) => window.workbench.chosen('voice', voice)")
-        calls.connect(microphone, [persona, voice, engine, recording, visitor], choices.read_request)
+        parts: tuple[gr.Dropdown | gr.Checkbox, ...] = (persona, voice, engine, recording)
+        chosen = dict(zip(choices.CHOICES, parts, strict=True))
+        page.load(None, inputs=list(chosen.values()), outputs=[visitor], js=REMEMBER_JS)
+        for name, component in chosen.items():
+            component.input(None, inputs=[component], js=f"(value) => {{ window.workbench.remember({{ {name}: value }}); }}")
+        calls.connect(microphone, [*chosen.values(), visitor], choices.read_request)
     return page
 
 

@@ -1,7 +1,8 @@
 """The WebSockets of the page: `/api/talks/{session_id}/live` to watch a talk, `/api/page/{visitor}` for the page that leads it.
 
 Both send JSON texts: `talk` (the state so far), then `update`, at most one every 80 ms. A page also gets `lights` and `refused`,
-and may send `{"type": "look"}`, `{"type": "type", "text": ...}`, `{"type": "switch_engine", "engine": ...}` and `{"type": "hang_up"}`.
+and may send `{"type": "look"}`, `{"type": "type", "text": ...}`, `{"type": "switch_engine", "engine": ...}`, `{"type": "hang_up"}`, and
+`{"type": "begin", "text": ..., "persona", "voice", "engine", "recording"}` for a written talk, which needs no microphone.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
+from workbench.app.choices import CHOICES
 from workbench.app.feed import Viewer
 from workbench.app.live import LiveHub
 from workbench.audio.frames import FRAME_MS
@@ -125,10 +127,12 @@ async def _obey(websocket: WebSocket, hub: LiveHub, visitor: str, look: asyncio.
         match message:
             case {"type": "look"}:
                 look.set()
-            case {"type": "type", "text": str(text)} if talk is not None:
+            case {"type": "type" | "begin", "text": str(text)} if talk is not None:
                 talk.type(text)
             case {"type": "switch_engine", "engine": str(engine)} if talk is not None:
                 talk.conversation.switch_engine(engine)
+            case {"type": "begin", "text": str(text)}:
+                await hub.begin(visitor, [message.get(name) for name in CHOICES], text)
             case {"type": "hang_up"} if talk is not None:
                 # The page learns of the end by the talk's own events.
                 talk.conversation.hang_up("hung_up")

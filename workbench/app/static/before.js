@@ -12,7 +12,13 @@
   window.workbench = {
     visitor: randomId(),
     calls,
-    chosen: () => {},
+    choices: {},
+    // Gradio's side of the page: called with everything that is chosen when it has built the page, then with every change.
+    remember(choices) {
+      Object.assign(this.choices, choices);
+      tell("chosen", choices);
+      return this.visitor;
+    },
     // FastRTC leaves microphone streams open after a call; the browser would go on showing that it listens.
     releaseMicrophone() {
       for (const stream of streams) for (const track of stream.getTracks()) track.stop();
@@ -59,15 +65,26 @@
   };
   window.Audio.prototype = NativeAudio.prototype;
 
-  // FastRTC shows no reason when the server refuses a call (HTTP 200, `status: failed`).
+  // Two faults of FastRTC's signalling. Its ICE candidates race its offer, and the server forgets those of a call it does not know yet:
+  // they wait here for the answer. And a refused call (HTTP 200, `status: failed`) is shown without its reason.
   const nativeFetch = window.fetch.bind(window);
+  let offered = Promise.resolve();
   window.fetch = async (resource, options) => {
-    const answer = await nativeFetch(resource, options);
-    const url = typeof resource === "string" ? resource : (resource.url ?? String(resource));
-    if (url.includes("/component_server")) {
-      const said = await answer.clone().json().catch(() => null);
-      if (said?.status === "failed") tell("refused", said.meta ?? {});
-    }
+    const signal = signalOf(resource, options);
+    if (signal === "ice-candidate") await offered;
+    const answering = nativeFetch(resource, options);
+    if (signal !== "offer") return answering;
+    offered = answering.catch(() => null);
+    const answer = await answering;
+    const said = await answer.clone().json().catch(() => null);
+    if (said?.status === "failed") tell("refused", said.meta ?? {});
     return answer;
   };
+
+  /** `offer` or `ice-candidate` for a message of FastRTC's, else null. */
+  function signalOf(resource, options) {
+    const url = typeof resource === "string" ? resource : (resource.url ?? String(resource));
+    if (!url.includes("/component_server") || typeof options?.body !== "string") return null;
+    return JSON.parse(options.body).data?.type ?? null;
+  }
 })();

@@ -35,7 +35,12 @@ export class Call extends EventTarget {
     this.peer = null;
     this.button = byId("wb-start");
     this.button.disabled = false;
-    this.button.addEventListener("click", () => (this.state === "idle" ? this.start() : this.hangUp()));
+    this.written = false;
+    this.button.addEventListener("click", () => {
+      if (this.written) return;
+      if (this.state === "idle") this.start();
+      else this.hangUp();
+    });
     calls.addEventListener("microphone", ({ detail }) => this.microphone(detail.error));
     calls.addEventListener("connection", ({ detail }) => this.connection(detail));
     calls.addEventListener("refused", ({ detail }) => {
@@ -47,10 +52,16 @@ export class Call extends EventTarget {
 
   set(state) {
     this.state = state;
-    this.button.textContent = LABELS[state];
-    this.button.classList.toggle("live", state === "talking");
     this.button.setAttribute("aria-busy", String(state === "asking" || state === "connecting" || state === "ending"));
     this.dispatchEvent(new Event("change"));
+  }
+
+  /** The button's face. `written`: a talk without a call is going on, which the page itself ends. */
+  label(written) {
+    this.written = written;
+    const text = written ? "End the written talk" : LABELS[this.state];
+    if (this.button.textContent !== text) this.button.textContent = text;
+    this.button.classList.toggle("live", written || this.state === "talking");
   }
 
   /** What can be known before anybody clicks. */

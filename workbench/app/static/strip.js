@@ -183,7 +183,8 @@ export class Strip {
       g.lineTo(this.x(stop), y - 5);
       g.stroke();
     }
-    const label = outcome === "yielded" ? `stopped in ${ms(latency)}` : outcome === "ignored" ? "talked on" : "";
+    const stopped = this.width < 500 ? ms(latency) : `stopped in ${ms(latency)}`;
+    const label = outcome === "yielded" ? stopped : outcome === "ignored" ? "talked on" : "";
     g.textBaseline = "middle";
     const room = g.measureText(label).width;
     g.fillText(label, x + 8 + room > this.width ? x - room - 8 : x + 8, this.user.top + 10);

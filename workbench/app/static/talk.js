@@ -36,7 +36,8 @@ class Page {
       setTimeout(() => says(detail) || this.live || banner("server", "warning", detail), 500);
     });
     byId("wb-type").addEventListener("submit", (event) => this.type(event));
-    window.workbench.chosen = (what, value) => this.chosen(what, value);
+    byId("wb-start").addEventListener("click", () => this.written && this.link.send({ type: "hang_up" }));
+    calls.addEventListener("chosen", ({ detail }) => this.chosen(detail));
     this.show();
   }
 
@@ -64,6 +65,7 @@ class Page {
 
   talk(message) {
     this.live = true;
+    this.recording = null;
     this.timeline.begin(message);
     this.transcript.begin();
     for (const event of message.events) this.event(event);
@@ -109,13 +111,21 @@ class Page {
     event.preventDefault();
     const field = byId("wb-text");
     const text = field.value.trim();
-    if (text && this.link.send({ type: "type", text })) field.value = "";
+    if (!text) return;
+    // Without a call the talk is a written one: the persona's answers are read.
+    const message = this.live ? { type: "type", text } : { type: "begin", text, ...window.workbench.choices };
+    if (this.link.send(message)) field.value = "";
   }
 
-  chosen(what, value) {
+  chosen({ engine, ...others }) {
     if (!this.live) return;
-    if (what === "engine") this.link.send({ type: "switch_engine", engine: value });
-    else byId("wb-hint").textContent = `The ${what} changes with the next talk.`;
+    if (engine !== undefined) this.link.send({ type: "switch_engine", engine });
+    else byId("wb-hint").textContent = `The ${Object.keys(others)[0]} changes with the next talk.`;
+  }
+
+  /** A talk without a call: nothing is heard, everything is read. */
+  get written() {
+    return this.live && this.call.state === "idle";
   }
 
   show() {
@@ -127,9 +137,12 @@ class Page {
     if (shown.textContent !== state) shown.textContent = state;
     document.body.dataset.wb = !this.connected ? "down" : this.live ? (agent ? "agent" : user ? "user" : "live") : "idle";
     byId("wb-clock").textContent = clock(this.timeline.nowMs);
-    byId("wb-recorded").textContent = !this.live ? "" : this.recording ? "recorded" : "not recorded";
-    byId("wb-recorded").dataset.on = String(this.live && this.recording);
-    for (const control of byId("wb-type").elements) control.disabled = !this.live;
+    const recorded = { true: "recorded", false: "not recorded" }[this.live ? this.recording : null] ?? "";
+    byId("wb-recorded").textContent = recorded;
+    byId("wb-recorded").dataset.on = String(recorded === "recorded");
+    const busy = this.call.state === "asking" || this.call.state === "connecting";
+    for (const control of byId("wb-type").elements) control.disabled = !this.connected || busy;
+    this.call.label(this.written);
   }
 }
 

@@ -74,6 +74,7 @@ export class Transcript {
     }
     this.agent.last = at;
     const said = this.agent.row.querySelector(".said");
+    if (!said.hasChildNodes()) text = text.trimStart();
     const tail = said.lastElementChild;
     if (tail?.classList.contains("forced") === forced) tail.append(text);
     else said.append(make("span", forced ? "forced" : "own", text));
@@ -87,9 +88,9 @@ export class Transcript {
       spoken.querySelector(".said").append(cut);
       spoken.classList.add("interrupted");
     }
-    this.agent = null;
+    if (outcome === "yielded") this.agent = null;
     const result = { yielded: `stopped in ${ms(latency)}`, ignored: "it talked on", censored: "no verdict: somebody stopped first" };
-    this.row("mark", at, make("p", "", make("b", "", "you broke in"), ` · ${result[outcome] ?? outcome}`));
+    this.row("mark barge", at, make("p", "", make("b", "", "you broke in"), ` · ${result[outcome] ?? outcome}`));
   }
 
   onBackchannel({ speaker, text, at_ms: at }) {
@@ -166,11 +167,11 @@ export class Transcript {
   }
 
   onEngineLost({ at_ms: at, engine, reason }) {
-    this.row("mark bad", at, make("p", "", make("b", "", `${engine} was lost`), ` · ${reason}`));
+    this.row("mark error", at, make("p", "", make("b", "", `${engine} was lost`), ` · ${reason}`));
   }
 
   onNotice({ at_ms: at, level, message, repair }) {
-    this.row(`mark ${level === "info" ? "quiet" : "bad"}`, at, make("p", "", message, repair ? ` ${repair}` : ""));
+    this.row(`mark ${level === "info" ? "quiet" : level}`, at, make("p", "", message, repair ? ` ${repair}` : ""));
   }
 
   onSessionClosed({ at_ms: at, reason, detail }) {
