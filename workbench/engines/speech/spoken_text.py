@@ -91,8 +91,7 @@ class ClauseStream:
         found: list[str] = []
         for word in words:
             found += self._take_long(word)
-        # What is left stays at least one character long: a cut at the very end of a word would leave an empty word.
-        certain = max(0, len(self._rest) - 1) // MAX_WORD_CHARS * MAX_WORD_CHARS
+        certain = len(self._rest) // MAX_WORD_CHARS * MAX_WORD_CHARS
         found += self._take_long(self._rest[:certain])
         self._rest = self._rest[certain:]
         return found
