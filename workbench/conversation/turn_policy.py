@@ -19,8 +19,9 @@ class TurnPolicy:
     """No turn ends before this, whatever the model says."""
     cap_ms: float = 800.0
     """Every turn ends after this, whatever the model says."""
-    decode_after_ms: float = 200.0
-    """Silence after which the recogniser is asked for the words, before it is known that the turn is over."""
+    decode_after_ms: float = 160.0
+    """Silence after which the recogniser is asked for the words, before it is known that the turn is over. With the first check, so
+    that words, judgement and the first clause of the reply are all ready at the tick after `min_hold_ms`."""
     fixed_hold_ms: float | None = None
     """Set: the model is not asked, and every turn ends after this."""
 

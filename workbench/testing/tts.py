@@ -9,6 +9,7 @@ import numpy as np
 
 from workbench.audio.frames import SAMPLE_RATE, Pcm, ms_to_samples
 from workbench.engines.speech.base import SpeechError
+from workbench.engines.speech.handshake import SpokenHandshake
 
 TONE_MS = 240
 GAP_MS = 60
@@ -28,7 +29,7 @@ def tone_word() -> Pcm:
     return pcm
 
 
-class ToneTts:
+class ToneTts(SpokenHandshake):
     """Implements `Tts`: a chunk of `WORD_SAMPLES` per white-space separated word.
 
     `first_chunk_delay_ms` is waited for once per text (wall time). After `fail_after_chunks` chunks, counted over all texts, every

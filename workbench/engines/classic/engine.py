@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
-from contextlib import aclosing
 from typing import Literal
 
 from workbench.engines.base import Availability, EngineBusy, EngineSpec
@@ -14,7 +12,6 @@ from workbench.engines.classic.session import ClassicSession
 from workbench.engines.speech.base import SpeechError, Tts
 from workbench.personas import Persona
 
-PROBE_TEXT = "ready"
 PROBE_TIMEOUT_S = 3.0
 
 State = Literal["ready", "busy", "unavailable"]
@@ -36,24 +33,21 @@ class ClassicEngine:
         self._sessions: list[ClassicSession] = []
 
     async def probe(self) -> Availability:
-        """Has the voice say one short word; the handshake time is that until its first sound."""
+        """A handshake with the voice, which costs no quota; it alone can be missing."""
         if len(self._sessions) >= self._max_sessions:
             return self._answer("busy", self._full(), "Wait until a talk ends.")
-        began_s = time.monotonic()
         try:
-            async with asyncio.timeout(PROBE_TIMEOUT_S), aclosing(self._tts.stream(PROBE_TEXT)) as sound:
-                if await anext(sound, None) is None:
-                    return self._answer("unavailable", f"{self._tts.name} gave no sound.", "Choose another voice engine.")
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                ms = await self._tts.handshake()
         except TimeoutError:
             return self._answer(
-                "unavailable", f"{self._tts.name} gave no sound within {PROBE_TIMEOUT_S:g} s.", "Choose another voice engine."
+                "unavailable", f"{self._tts.name} gave no sound within {PROBE_TIMEOUT_S:g} s.", "Choose another voice with WORKBENCH_TTS."
             )
         except SpeechError as error:
             return self._answer("unavailable", str(error))
         except Exception as error:  # noqa: BLE001 - a probe never raises; whatever is wrong is its answer
-            return self._answer("unavailable", f"{self._tts.name} failed: {error!r}", "Choose another voice engine.")
-        ms = (time.monotonic() - began_s) * 1_000
-        return self._answer("ready", f"{self._tts.name} spoke a word.", handshake_ms=ms)
+            return self._answer("unavailable", f"{self._tts.name} failed: {error!r}", "Choose another voice with WORKBENCH_TTS.")
+        return self._answer("ready", f"{self._tts.name} answered.", handshake_ms=ms)
 
     async def open(self, spec: EngineSpec) -> ClassicSession:
         """Raises EngineBusy when every place is taken."""

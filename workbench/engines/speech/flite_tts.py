@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from workbench.audio.frames import Pcm, from_int16
 from workbench.engines.speech.base import SpeechError
 from workbench.engines.speech.flite_library import FliteLibrary
+from workbench.engines.speech.handshake import SpokenHandshake
 from workbench.engines.speech.shaping import Shaper
 from workbench.engines.speech.spoken_text import clauses, spoken
 from workbench.engines.speech.threads import stream_from_thread
@@ -20,7 +21,7 @@ Chunk = tuple[NDArray[np.int16], int]
 """Samples and their rate."""
 
 
-class FliteTts:
+class FliteTts(SpokenHandshake):
     """Implements `Tts`. The library speaks one clause at a time for all talks together, 80 times faster than real time on one core,
     so that many talks take turns by clause. Raises SpeechError with the repair when the library is not installed."""
 

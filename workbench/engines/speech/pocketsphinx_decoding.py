@@ -17,7 +17,7 @@ CMN = "53.75,4.03,-1.16,5.66,-8.59,-0.30,-7.31,-4.83,-1.82,-2.81,0.14,-0.93,0.96
 
 MIN_WORD_SCORE = -50.0
 """Acoustic score per 10 ms frame of the phrase's words, log base 1.0001, relative to the best of *all* sounds in each frame."""
-MIN_ADVANTAGE = -14.0
+MIN_ADVANTAGE = -16.0
 """The same for the whole utterance, phrase against free dictation: how much worse the closed grammar explains what was heard."""
 MIN_COVERAGE = 0.75
 """Frames that the phrase's words explain, as a share of those that dictation hears words in: the rest went into pauses."""

@@ -138,6 +138,9 @@ class FallbackTts:
                 async for pcm in sound:
                     yield pcm
 
+    async def handshake(self) -> float:
+        return await self.current.handshake()
+
     async def close(self) -> None:
         for tts in self._all:
             await tts.close()

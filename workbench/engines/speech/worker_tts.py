@@ -14,6 +14,7 @@ import numpy as np
 
 from workbench.audio.frames import Pcm, from_int16
 from workbench.engines.speech.base import SpeechError
+from workbench.engines.speech.handshake import SpokenHandshake
 from workbench.engines.speech.shaping import Shaper
 from workbench.engines.speech.spoken_text import clauses, spoken
 from workbench.engines.speech.voice_pipe import HEADER, Kind, pack, unpack_header
@@ -105,7 +106,7 @@ class _Child:
             return await self._process.wait()
 
 
-class WorkerTts:
+class WorkerTts(SpokenHandshake):
     """Implements `Tts` over a child that talks as `voice_pipe` says. The child speaks one clause at a time; talks take turns.
 
     A child that dies before a clause's first sound is started again once, and the clause said again; later it is a SpeechError.
