@@ -7,6 +7,7 @@ import random
 
 import av
 import numpy as np
+import pytest
 from aiortc.codecs.opus import OpusDecoder, OpusEncoder
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtp import RtpPacket
@@ -53,6 +54,15 @@ def test_a_loss_costs_the_lost_packet_only() -> None:
         n for n in range(100) if n not in {10, 50, 51}
     ]
     assert order.lost == 3
+
+
+@pytest.mark.parametrize("hold", [0, 1, 4])
+def test_a_missing_packet_is_waited_for_no_longer_than_asked(hold: int) -> None:
+    order = PacketOrder(hold)
+    assert _through(order, [0, 1]) == [0, 1]
+    assert _through(order, list(range(3, 3 + hold))) == []
+    assert _through(order, [3 + hold]) == list(range(3, 4 + hold))
+    assert _through(order, [4 + hold]) == [4 + hold]
 
 
 def test_neighbours_that_changed_places_are_put_in_order() -> None:
