@@ -118,6 +118,9 @@ def test_a_broken_row_ends_alone(owner: Owner, user: Pcm) -> None:
     assert heard(bad).end is not None
     assert heard(bad).end[0] == "failed"
     assert len(heard(good).pcm) == 3
+    # A free row goes on writing its first slot; the rest is as nobody had been there.
+    for part in owner.model.lm.transformer.get_streaming_state().values():
+        assert getattr(part, "kv_cache", None) is None or not part.kv_cache.cache[:, bad.row, :, 1:].any()
     visitor = enter(owner)
     make_ready(owner)
     assert visitor.row == bad.row
