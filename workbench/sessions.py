@@ -7,13 +7,14 @@ import dataclasses
 import functools
 import logging
 import re
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from workbench.audio.end_of_turn import EndOfTurn
-from workbench.audio.frames import Pcm
+from workbench.audio.frames import SAMPLE_RATE, Pcm
 from workbench.audio.timeline import UserTimeline
 from workbench.audio.vad import EnergyDetector, SpeechDetector
 from workbench.clock import RealtimeClock, SessionClock
@@ -70,7 +71,8 @@ class LiveTalk:
     def push(self, pcm: Pcm, media_samples: int | None, arrival_s: float) -> None:
         """The user's sound, [n] at 24 kHz; see `TalkPort.push`."""
         if self._timeline is not None:
-            self._timeline.push(pcm, media_samples, arrival_s)
+            age_s = time.monotonic() - arrival_s
+            self._timeline.push(pcm, media_samples, self.conversation.clock.now_samples / SAMPLE_RATE - age_s)
 
     def type(self, text: str) -> None:
         self.conversation.type(text)
