@@ -196,7 +196,7 @@ class PocketsphinxAsr:
         except (_WorkerLost, OSError) as fault:
             raise SpeechError(f"the recogniser pocketsphinx does not start: {fault}; run `uv sync` and look at what it printed") from fault
         if worker.left_out:
-            log.warning("%d phrases cannot be listened for: %s", len(worker.left_out), worker.left_out)
+            log.info("%d phrases cannot be listened for: %s", len(worker.left_out), worker.left_out)
         return PocketsphinxSession(worker, phrases, self._answer_timeout_s)
 
     async def close(self) -> None:
