@@ -111,6 +111,7 @@ async def test_every_operation_and_field_is_described(app: FastAPI) -> None:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             assert operation.get("description"), f"{method} {path}"
+            assert "422" not in operation["responses"], "a body that does not fit is answered 400"
     json.dumps(document)
 
 

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
 import soundfile
+import uvicorn
+from fastapi import FastAPI
 from served import CLIPS
 from typer.testing import CliRunner
 
 from workbench import assembly
 from workbench.audio.frames import Pcm
+from workbench.audio.wav import load_wav
 from workbench.cli import app
 from workbench.engines.speech.base import AsrSession, Transcript, Tts
 from workbench.store import queries
 from workbench.store.duckdb_store import DuckDbStore
+from workbench.testing.port import EchoOpener
 from workbench.testing.tts import ToneTts
 from workbench.transports.clip import Account
+from workbench.transports.websocket import SERVER_OPTIONS, chat_router
 
 SPEECH = CLIPS / "goforward.wav"
 
@@ -158,6 +165,40 @@ def test_a_held_database_is_one_line(tmp_path: Path) -> None:
         store.close()
     assert (code, out) == (2, "")
     assert "already open in this process" in err
+
+
+@pytest.fixture
+def echo_server() -> Iterator[str]:
+    """A server of the protocol whose agent is the user, and which tells of a stored talk."""
+    app = FastAPI()
+    app.include_router(chat_router(EchoOpener()))
+
+    @app.get("/voice/sessions/{session_id}")
+    def stored(session_id: str) -> dict[str, Any]:
+        return {"session_id": session_id, "engine": "echo", "metadata": {"parts": {"asr": {"name": "none", "why": "An echo."}}}}
+
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, **SERVER_OPTIONS))
+    thread = Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        thread.join(0.02)
+        assert thread.is_alive()
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
+def test_a_clip_over_the_wire(echo_server: str) -> None:
+    code, out, err = run("talk", CLIPS / "digit_one.wav", "--url", echo_server, "--json", "--out", "echo.wav")
+    assert code == 0, err
+    account = json.loads(out)
+    assert account.keys() == {field.name for field in fields(Account)}
+    assert (account["session_id"], account["engine"]) == ("echo-0", "echo")
+    assert account["parts"]["asr"]["why"] == "An echo."
+    sound, _rate = soundfile.read("echo.wav")
+    spoken = load_wav(CLIPS / "digit_one.wav")
+    assert sound.size > spoken.size
+    assert abs(sound).max() == pytest.approx(abs(spoken).max(), rel=0.3)
 
 
 @pytest.mark.slow

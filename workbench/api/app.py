@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -19,11 +20,25 @@ SWEEP_S = 60.0
 """How often idle conversations in text are looked for."""
 
 
+class Api(FastAPI):
+    """FastAPI whose OpenAPI document tells what is really answered: a body that does not fit is 400, not 422."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            document = super().openapi()
+            for methods in document["paths"].values():
+                for operation in methods.values():
+                    operation["responses"].pop("422", None)
+            for name in ("HTTPValidationError", "ValidationError"):
+                document["components"]["schemas"].pop(name, None)
+        return super().openapi()
+
+
 def create_app(workbench: Workbench) -> FastAPI:
     """The app over an assembled workbench; `app.state.context` is what further faces are built from. Whoever assembled the workbench
     closes it, after the app has stopped."""
     context = make_context(workbench)
-    app = FastAPI(
+    app = Api(
         title="PersonaPlex Workbench",
         version=version("personaplex-workbench"),
         description="Talk to voice personas, and see what happens in the talks. The PersonaPlex protocol's WebSocket is at /api/chat.",

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Annotated
 
 import typer
 import uvicorn
-from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
 
 from workbench.api.app import create_app
 from workbench.assembly import Workbench, assemble
@@ -50,6 +51,10 @@ def serve(
             await _serve(settings, listening)
 
     run(work)
+    # The page's library outlives the interpreter's modules, at which the database's binding complains over forty lines. All is closed.
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -95,13 +100,18 @@ class Server(uvicorn.Server):
 
 
 async def _serve(settings: Settings, listening: socket.socket) -> None:
+    # The page's libraries take seconds to import; meanwhile the parts are opened, and a busy port was told without them.
+    importing = asyncio.create_task(asyncio.to_thread(import_module, "workbench.app.mount"))
     bench = await assemble(settings, progress=say)
     try:
         say(await _engine_line(bench))
         app = create_app(bench)
-        add_pages(app)
+        calls = (await importing).add_pages(app)
         config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5, **SERVER_OPTIONS)
-        await Server(config, bench).serve(sockets=[listening])
+        try:
+            await Server(config, bench).serve(sockets=[listening])
+        finally:
+            await calls.close()
     finally:
         await bench.close()
 
@@ -113,14 +123,6 @@ async def _engine_line(bench: Workbench) -> str:
     except EngineError as error:
         return f"No engine: {error}"
     return f"Engine: {name}. {why}"
-
-
-def add_pages(app: FastAPI) -> None:
-    """The faces for people."""
-
-    @app.get("/", include_in_schema=False)
-    async def index() -> RedirectResponse:
-        return RedirectResponse("/docs")
 
 
 def _address(settings: Settings) -> str:
