@@ -39,6 +39,7 @@ async def test_a_tool_answers_a_message_and_leaves_rows(client: httpx.AsyncClien
     assert told["agent"] == told["agent_name"] == told["routed_to"] == "arithmetic"
     assert told["conversation_id"] == "c-1"
     assert [(call["tool"], call["status"], call["result"]["value"]) for call in told["tool_calls"]] == [("arithmetic", "success", 84)]
+    assert told["tool_calls"][0]["arguments"] == {"expression": "12 * 7"}
     assert told["latency_ms"] > 0
     bench.store.flush()
     (row,) = bench.store.query("SELECT action, status FROM voice_tool_invocations WHERE session_id = $1", [told["session_id"]])

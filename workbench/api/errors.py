@@ -54,8 +54,7 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def answer(status: int, code: str, message: str) -> JSONResponse:
-    # A lone surrogate from a request cannot be written as UTF-8.
-    return JSONResponse({"error": message.encode(errors="replace").decode(), "code": code}, status)
+    return JSONResponse({"error": message, "code": code}, status)
 
 
 def install(app: FastAPI) -> None:
