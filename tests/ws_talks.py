@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 import numpy as np
+import soundfile
 
 from workbench import events
-from workbench.audio.frames import FRAME_SAMPLES, SAMPLE_RATE, Pcm
+from workbench.audio.frames import FRAME_SAMPLES, SAMPLE_RATE, Pcm, from_int16
 from workbench.audio.opus import OpusReader, OpusWriter
 from workbench.events import Event
 from workbench.protocol import Audio, ErrorMessage, Metadata, Text
+from workbench.store import queries
+from workbench.store.base import Store
 from workbench.transports.client import ChatClient
 
 E = TypeVar("E", bound=Event)
@@ -96,6 +100,24 @@ class WsTalk:
                     pass
             self._changed.set()
         self._changed.set()
+
+
+def check_whole(store: Store, data_dir: Path, talk: WsTalk, said: Pcm) -> None:
+    """Every tick, every event and every sample of a talk with the scripted engine was kept, and its user hung up."""
+    session = queries.get_session(store, talk.session_id)
+    assert session is not None
+    assert (session["ended_reason"], session["engine"], session["transport"]) == ("hung_up", "scripted", "websocket")
+    kept = queries.read_events(store, talk.session_id)
+    ticks = [event.frame for event in kept if isinstance(event, events.FrameTiming)]
+    assert ticks == list(range(1, len(ticks) + 1)), "a tick is missing"
+    assert talk.heard_frames <= len(ticks) <= talk.heard_frames + 2, "what was played did not come to the listener"
+    assert not [event for event in kept if isinstance(event, events.AudioLost)]
+    assert {turn["speaker"] for turn in session["turns"]} == {"user", "agent"}
+    assert {type(event) for event in kept} >= {events.UserText, events.AgentText, events.UserSpeech, events.SessionClosed}
+    stereo, rate = soundfile.read(data_dir / "audio" / f"{talk.session_id}.flac", dtype="int16")
+    assert rate == SAMPLE_RATE
+    assert len(stereo) == len(ticks) * FRAME_SAMPLES
+    assert found_share(said, from_int16(stereo[:, 0])) == 1.0, "some of the user's words are not on the user's stem"
 
 
 def found_share(said: Pcm, stem: Pcm, *, window_s: float = 0.25, within_s: float = 1.0) -> float:

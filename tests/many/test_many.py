@@ -9,16 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 from servers import CLIPS, SCRIPTED, opened_store, running
-from ws_talks import WsTalk, found_share
+from ws_talks import WsTalk, check_whole, found_share
 
-from workbench import events
-from workbench.audio.frames import FRAME_SAMPLES, SAMPLE_RATE, Pcm, from_int16, silence
+from workbench.audio.frames import FRAME_SAMPLES, SAMPLE_RATE, Pcm, silence
 from workbench.audio.opus import OpusReader, OpusWriter
 from workbench.audio.wav import load_wav
-from workbench.store import queries
-from workbench.store.duckdb_store import DuckDbStore
 from workbench.transports.client import ChatClient, ChatError
 
 TALKS = 8
@@ -40,25 +36,6 @@ async def say_it_all(url: str, sound: Pcm) -> WsTalk:
     return talk
 
 
-def check_rows(store: DuckDbStore, data_dir: Path, talk: WsTalk, sound: Pcm) -> None:
-    """Every tick, every event and every sample of one talk was kept."""
-    session = queries.get_session(store, talk.session_id)
-    assert session is not None
-    assert (session["ended_reason"], session["engine"], session["transport"]) == ("hung_up", "scripted", "websocket")
-    kept = queries.read_events(store, talk.session_id)
-    ticks = [event.frame for event in kept if isinstance(event, events.FrameTiming)]
-    assert ticks == list(range(1, len(ticks) + 1)), "a tick is missing"
-    assert talk.heard_frames <= len(ticks) <= talk.heard_frames + 2, "what was played came to the listener"
-    assert not [event for event in kept if isinstance(event, events.AudioLost)]
-    assert {turn["speaker"] for turn in session["turns"]} == {"user", "agent"}
-    seen = {type(event) for event in kept}
-    assert {events.UserText, events.AgentText, events.UserSpeech, events.SessionClosed} <= seen
-    stereo, rate = soundfile.read(data_dir / "audio" / f"{talk.session_id}.flac", dtype="int16")
-    assert rate == SAMPLE_RATE
-    assert len(stereo) == len(ticks) * FRAME_SAMPLES
-    assert found_share(sound, from_int16(stereo[:, 0])) == 1.0, "some of the user's words are not on the user's stem"
-
-
 @pytest.mark.slow
 async def test_eight_talks_at_once_lose_nothing(tmp_path: Path) -> None:
     data_dir = tmp_path / "var"
@@ -77,7 +54,7 @@ async def test_eight_talks_at_once_lose_nothing(tmp_path: Path) -> None:
         assert np.abs(talk.heard).max() > 0.1
     with opened_store(data_dir) as store:
         for talk, sound in zip(talks, users, strict=True):
-            check_rows(store, data_dir, talk, sound)
+            check_whole(store, data_dir, talk, sound)
 
 
 def test_the_search_for_lost_sound_can_fail() -> None:
