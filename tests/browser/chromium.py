@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -36,7 +37,10 @@ _PEERS = """
   const Native = window.RTCPeerConnection;
   window.peers = [];
   window.RTCPeerConnection = class extends Native {
-    constructor(...settings) { super(...settings); window.peers.push(this); }
+    constructor(settings) {
+      super(window.relaysOnly ? { ...settings, iceTransportPolicy: "relay" } : settings);
+      window.peers.push(this);
+    }
   };
 })();
 """
@@ -111,20 +115,21 @@ class Visit:
 
 
 @contextmanager
-def visiting(url: str, *, wav: Path | None = None, allowed: bool = True, **context: Any) -> Iterator[Visit]:
+def visiting(url: str, *, wav: Path | None = None, allowed: bool = True, relays_only: bool = False, **context: Any) -> Iterator[Visit]:
     """A visit to a page. `wav`: what the fake microphone plays, None for no microphone at all; `allowed`: what the visitor answers
-    when asked for it."""
-    arguments = list(_ARGUMENTS)
+    when asked for it; `relays_only`: no network path but over a TURN server, of which there is none."""
+    flags = list(_ARGUMENTS)
     if wav is not None:
-        arguments += ["--use-fake-device-for-media-stream", f"--use-file-for-fake-audio-capture={wav}"]
+        flags += ["--use-fake-device-for-media-stream", f"--use-file-for-fake-audio-capture={wav}"]
     if allowed:
-        arguments.append("--use-fake-ui-for-media-stream")
+        flags.append("--use-fake-ui-for-media-stream")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=arguments)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=flags)
         try:
             made = browser.new_context(
                 **{"viewport": {"width": 1280, "height": 860}, "permissions": ["microphone"] if allowed else [], **context}
             )
+            made.add_init_script(f"window.relaysOnly = {json.dumps(relays_only)};")
             yield Visit(made.new_page(), url)
         finally:
             browser.close()

@@ -32,7 +32,15 @@ def data_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(data_dir: Path) -> Iterator[Running]:
+    """A server of the test's own, to be ended by it."""
     with running(data_dir, WORKBENCH_LOOPBACK_WEBRTC="1") as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One server for the tests that leave it as it was."""
+    with running(tmp_path_factory.mktemp("shared") / "var", WORKBENCH_LOOPBACK_WEBRTC="1") as started:
         yield started
 
 
@@ -50,10 +58,9 @@ def test_a_talk_from_the_microphone_to_sql(server: Running, data_dir: Path, tmp_
         page.wait_for_selector(".row.mark.barge:has-text('stopped in')")
         assert page.locator(".row.agent.interrupted s.cut").first.inner_text().strip()
         page.wait_for_function("document.querySelector('#wb-measures [data-measure=stop] .last').textContent.includes('ms')")
-        assert "pocketsphinx" in page.inner_text("#wb-parts") or "moonshine" in page.inner_text("#wb-parts")
-        assert page.inner_text("#wb-recorded") == "recorded"
         visit.write("what is three times nine")
         page.wait_for_selector(".row.tool:has-text('twenty seven')")
+        page.wait_for_selector(".row.agent:has-text('twenty seven')")
         if os.environ.get(TAKE_PICTURE):
             PICTURE.parent.mkdir(exist_ok=True)
             page.screenshot(path=PICTURE)
@@ -69,15 +76,15 @@ def test_a_talk_from_the_microphone_to_sql(server: Running, data_dir: Path, tmp_
     assert session is not None
     assert (session["ended_reason"], session["engine"], session["transport"]) == ("hung_up", "classic", "webrtc")
     assert {turn["speaker"] for turn in session["turns"]} == {"user", "agent"}
-    assert "arithmetic" in {call["tool_name"] for call in session["tool_invocations"]}
+    assert "arithmetic" in {call["action"] for call in session["tool_invocations"]}
     assert session["barge_ins"]
     stereo, rate = soundfile.read(data_dir / "audio" / f"{row['session_id']}.flac")
     assert (rate, stereo.shape[1]) == (SAMPLE_RATE, 2)
     assert np.abs(stereo).max(axis=0).min() > 0.05, "one of the stems is silent"
 
 
-def test_without_a_microphone_the_page_says_so_and_typing_works(server: Running) -> None:
-    with visiting(server.url, wav=None) as visit:
+def test_without_a_microphone_the_page_says_so_and_typing_works(shared: Running) -> None:
+    with visiting(shared.url, wav=None) as visit:
         page = visit.page
         page.wait_for_selector("[role=alert]:has-text('No microphone was found')")
         visit.write("what is six times seven <script>document.title = 'broken'</script> <b>x</b>")
@@ -94,9 +101,9 @@ def test_without_a_microphone_the_page_says_so_and_typing_works(server: Running)
         assert not visit.complaints
 
 
-def test_a_microphone_that_is_denied_shows_its_repair(server: Running, tmp_path: Path) -> None:
+def test_a_microphone_that_is_denied_shows_its_repair(shared: Running, tmp_path: Path) -> None:
     wav = microphone(tmp_path / "mic.wav", [1.0])
-    with visiting(server.url, wav=wav, allowed=False) as visit:
+    with visiting(shared.url, wav=wav, allowed=False) as visit:
         visit.page.click("#wb-start")
         alert = visit.page.wait_for_selector("[role=alert][data-code=microphone]")
         assert alert is not None
@@ -120,11 +127,22 @@ def test_a_refused_engine_and_a_server_that_is_gone_say_what_to_do(server: Runni
         assert page.inner_text("#wb-state") == "No server"
 
 
+def test_no_network_path_for_the_sound_is_told_with_its_repair(shared: Running, tmp_path: Path) -> None:
+    wav = microphone(tmp_path / "mic.wav", [1.0])
+    with visiting(shared.url, wav=wav, relays_only=True) as visit:
+        visit.page.click("#wb-start")
+        alert = visit.page.wait_for_selector("[role=alert][data-code=path]")
+        assert alert is not None
+        assert "WORKBENCH_STUN_URLS" in alert.inner_text()
+        assert "WORKBENCH_TURN_URL" in alert.inner_text()
+        visit.page.wait_for_selector("#wb-start:has-text('Start talking')")
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_the_page_fits_and_is_reached_by_keyboard(server: Running, tmp_path: Path, width: int, scheme: str) -> None:
+def test_the_page_fits_and_is_reached_by_keyboard(shared: Running, tmp_path: Path, width: int, scheme: str) -> None:
     wav = microphone(tmp_path / "mic.wav", [1.0])
     size = {"width": width, "height": 860}
-    with visiting(server.url, wav=wav, viewport=size, color_scheme=scheme, reduced_motion="reduce") as visit:
+    with visiting(shared.url, wav=wav, viewport=size, color_scheme=scheme, reduced_motion="reduce") as visit:
         page = visit.page
         page.wait_for_selector("#wb-lights [data-engine]")
         assert page.evaluate("document.documentElement.scrollWidth") <= width

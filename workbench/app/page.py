@@ -36,7 +36,7 @@ def build_page(workbench: Workbench, calls: WebRtcCalls) -> gr.Blocks:
                 )
                 gr.HTML(shell.START, padding=False)
                 recording = gr.Checkbox(settings.recording, label="Record the next talk", elem_id="wb-recording")
-                gr.HTML(shell.recording_note(str(settings.audio_dir)), padding=False)
+                gr.HTML(shell.recording_note(settings.audio_dir), padding=False)
                 gr.HTML(shell.LIGHTS, padding=False)
                 gr.HTML(shell.PARTS, padding=False)
                 visitor = gr.Textbox(visible=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from pathlib import Path
 
 HEAD = """
 <meta name="color-scheme" content="light dark">
@@ -66,8 +67,9 @@ STAGE = """
 """
 
 
-def recording_note(folder: str) -> str:
-    """What recording means. `folder` is where this server keeps it."""
+def recording_note(audio_dir: Path) -> str:
+    """What recording means. Of the folder only the last parts are shown: whoever sees the page need not know the server's disk."""
+    folder = "/".join(audio_dir.parts[-2:])
     return (
         '<p class="wb-note">On: rows and stereo FLAC (you left, persona right) in '
         f"<code>{escape(folder)}</code>. Off: rows only, no sound.</p>"
