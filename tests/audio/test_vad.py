@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from workbench.audio.frames import Pcm
-from workbench.audio.vad import Detector, EnergyDetector, SpeechDetector, SpeechEdge
+from workbench.audio.vad import ONSET_LAG_MS, Detector, EnergyDetector, SileroVad, SpeechDetector, SpeechEdge
 
 CLIPS = Path(__file__).parents[1] / "data" / "audio"
 WORDS: dict[str, list[list[float]]] = json.loads((CLIPS / "alignment.json").read_text())["clips"]
@@ -61,6 +61,19 @@ def test_speech_is_found_where_its_words_are(name: str) -> None:
     assert start.at / 16_000 == pytest.approx(WORDS[name][0][1], abs=0.2)
     assert stop.at / 16_000 == pytest.approx(WORDS[name][-1][2], abs=0.25)
     assert start.at < start.decided <= stop.at < stop.decided
+
+
+def test_probabilities_are_those_of_sileros_own_wrapper() -> None:
+    published = [0.002, 0.007, 0.009, 0.008, 0.056, 0.020, 0.012, 0.010, 0.009, 0.464, 0.878, 0.999, 1.0, 0.999, 0.999, 0.999]
+    published += [1.0, 0.999, 0.999, 0.996, 0.979, 0.724, 0.187, 0.044, 0.025, 0.019, 0.016, 0.010, 0.015, 0.015, 0.014]
+    vad, sound = SileroVad(), clip("digit_two.wav")
+    np.testing.assert_allclose([vad.probability(sound[n * 512 : (n + 1) * 512]) for n in range(31)], published, atol=2e-3)
+
+
+@pytest.mark.parametrize("windows", [1, 2, 4])
+def test_a_start_takes_so_many_windows_in_a_row(windows: int) -> None:
+    start = heard(SpeechDetector(start_windows=windows), clip("digit_two.wav"), 512)[0]
+    assert start.decided - start.at == windows * 512 + ONSET_LAG_MS * 16
 
 
 def test_chunk_size_changes_nothing() -> None:

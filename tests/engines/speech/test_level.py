@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from workbench.audio.frames import Pcm
-from workbench.engines.speech.level import MAX_GAIN, PROBE_SAMPLES, Leveller
+from workbench.engines.speech.level import MAX_GAIN_DB, PROBE_SAMPLES, Leveller
 
 
 def speech(dbfs: float, seconds: float = 2.0) -> Pcm:
@@ -46,13 +46,20 @@ def test_the_next_utterance_knows_the_speaker_and_does_not_wait() -> None:
     assert level_dbfs(out) == pytest.approx(-23, abs=1.5)
 
 
+def test_a_speaker_who_moves_away_is_followed() -> None:
+    leveller = Leveller()
+    levels = [level_dbfs(utterance(leveller, speech(dbfs))) for dbfs in (-18, -34, -34, -34, -34)]
+    assert levels[1] < -35
+    assert levels[-1] == pytest.approx(-23, abs=3)
+
+
 def test_a_short_first_utterance_comes_out_at_its_end() -> None:
     assert level_dbfs(utterance(Leveller(), speech(-38, 0.4))) == pytest.approx(-23, abs=1)
 
 
 def test_faint_noise_is_not_blown_up_without_bound() -> None:
     noise = np.full(32_000, 1e-5, np.float32)
-    assert utterance(Leveller(), noise).max() == pytest.approx(1e-5 * MAX_GAIN, rel=1e-3)
+    assert utterance(Leveller(), noise).max() == pytest.approx(1e-5 * 10 ** (MAX_GAIN_DB / 20), rel=1e-3)
 
 
 def test_silence_and_nothing_pass() -> None:

@@ -129,6 +129,8 @@ async def test_a_cancelled_feed_does_not_put_question_and_answer_out_of_step() -
         feeding.cancel()
         with pytest.raises(asyncio.CancelledError):
             await feeding
+        assert session._worker is not None
+        await asyncio.wait_for(session._worker._process.wait(), 10)
         await session.finish()
         await feed(session, clip("goforward.wav"))
         assert (await session.finish()).text == "go forward ten meters"

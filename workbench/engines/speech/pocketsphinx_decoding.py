@@ -15,12 +15,17 @@ from workbench.engines.speech.level import Leveller
 CMN = "53.75,4.03,-1.16,5.66,-8.59,-0.30,-7.31,-4.83,-1.82,-2.81,0.14,-0.93,0.96"
 """Cepstral means of real microphones (medians over 34 clips). The package's own start value costs 3 to 6 points of word error rate."""
 
+# What makes a phrase of the grammar a command: measured over 80 synthetic commands (4 voices; all found), 14 human ones (10 found; the
+# others are single digits), 146 sentences and clips with no command (none taken), then held out over 130 more of all kinds.
 MIN_WORD_SCORE = -50.0
-"""Acoustic score per 10 ms frame of the phrase's words, log base 1.0001, relative to the best of *all* sounds in each frame."""
+"""Acoustic score per 10 ms frame of the phrase's words, log base 1.0001, relative to the best of *all* sounds in each frame. Spoken
+commands had -24 to -47."""
 MIN_ADVANTAGE = -16.0
-"""The same for the whole utterance, phrase against free dictation: how much worse the closed grammar explains what was heard."""
+"""The same for the whole utterance, phrase against free dictation: how much worse the closed grammar explains what was heard. Spoken
+commands had -2 to -14, everything else was below -18."""
 MIN_COVERAGE = 0.75
-"""Frames that the phrase's words explain, as a share of those that dictation hears words in: the rest went into pauses."""
+"""Frames that the phrase's words explain, as a share of those that dictation hears words in (the rest went into pauses). Spoken commands
+had 0.88 and more."""
 
 
 @dataclass(frozen=True, slots=True)
