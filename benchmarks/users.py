@@ -18,7 +18,7 @@ import numpy as np
 from workbench.audio.frames import FRAME_RATE, SAMPLE_RATE, SAMPLES_PER_MS, Pcm, silence
 from workbench.audio.wav import load_wav
 from workbench.protocol import Audio, Metadata
-from workbench.transports.client import ChatClient
+from workbench.wire_client import ChatClient
 
 CLIPS = Path(__file__).parents[1] / "tests" / "data" / "audio"
 ANSWER_S = 3.0

@@ -21,8 +21,8 @@ from benchmarks.table import machine, table
 from workbench.audio.frames import FRAME_RATE, FRAME_SAMPLES, Pcm
 from workbench.protocol import Audio
 from workbench.testing.port import EchoOpener
-from workbench.transports.client import ChatClient
 from workbench.transports.websocket import SERVER_OPTIONS, chat_router
+from workbench.wire_client import ChatClient
 
 
 def _serve(listener: socket.socket) -> None:

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1] / "workbench"
 ROOMS = (
     "audio",
     "protocol",
+    "wire_client",
     "clock",
     "events",
     "talk",

@@ -19,7 +19,7 @@ from workbench.events import Event
 from workbench.protocol import Audio, ErrorMessage, Metadata, Text
 from workbench.store import queries
 from workbench.store.base import Store
-from workbench.transports.client import ChatClient
+from workbench.wire_client import ChatClient
 
 E = TypeVar("E", bound=Event)
 

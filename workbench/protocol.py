@@ -7,7 +7,7 @@
 | 0x01 | audio     | Ogg/Opus bytes, mono 24 kHz, one stream            | the same                                       |
 | 0x02 | text      | one piece of the agent's words, UTF-8              | *ours:* a typed utterance, UTF-8               |
 | 0x03 | control   | *ours:* `flush`: drop what is not yet played       | *ours:* `end`: hang up                         |
-| 0x04 | metadata  | *ours:* an event, JSON `{"type": ..., ...}`        | ignored                                        |
+| 0x04 | metadata  | *ours:* an event, JSON `{"type": ..., ...}`        | *the gateway:* an order, JSON of the same form |
 | 0x05 | error     | *ours:* JSON `{"code": ..., "message": ...}`       | ignored                                        |
 | 0x06 | ping      | answered with a ping                               | answered with a ping                           |
 
@@ -15,8 +15,20 @@ NVIDIA's server sends the first three kinds only and ignores everything but audi
 ignores what it has no use for. Rows marked *ours* are extensions that both of them pass over. A server of ours sends metadata,
 control and error messages only to a client that asked for them with `events=1`, errors that end the talk to everybody.
 
-Metadata types: `event` (`kind`, `at_samples`, `noticed_samples`, `payload` of `workbench.events`), `opened` (`session_id`),
-`dropped` (`samples`: agent sound thrown away because the client read too slowly), `queue` (`position`), `closed` (`reason`, `message`).
+Metadata types of the workbench: `event` (`kind`, `at_samples`, `noticed_samples`, `payload` of `workbench.events`), `opened`
+(`session_id`), `dropped` (`samples`: agent sound thrown away because the client read too slowly), `queue` (`position`), `closed`
+(`reason`, `message`). It takes no orders.
+
+Metadata types of the gateway, to the client:
+
+- `queue` (`position`), `opened` (`seed`, `voice`, `prompt_frames`, `ready_ms`), `closed` (`reason`, `message`);
+- `dropped`: (`samples`) as above, or (`frames`, `in_all`) user frames that came faster than they could be heard;
+- `forced`: the text piece that comes next was put into the persona's mouth by a `say`;
+- `said` (`id`, `words_asked`, `words_heard`, `first_heard_frame`, `interrupted`): a `say` is over, after its last frame of sound;
+- `refused` (`id`, `message`): an order was none; `account_refused` (`message`); `bad_audio` (`message`);
+- `rolled_over` (`forced`, `frame`): the persona's window was renewed, `forced` when no silence came in time.
+
+Orders to the gateway: `say` (`id`, `text`), `hold` (`max_ms`), `interrupt` (`hold_ms`, optional), `account` (`text`).
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from workbench.audio.wav import load_wav
 from workbench.conversation.conversation import MAX_TYPED_CHARS
 from workbench.events import UserText
 from workbench.protocol import MAX_TEXT_BYTES
-from workbench.transports.client import ChatClient, ChatError, chat_url
+from workbench.wire_client import ChatClient, ChatError, chat_url
 
 pytestmark = pytest.mark.slow
 

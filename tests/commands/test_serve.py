@@ -15,7 +15,7 @@ from workbench.cli import app
 from workbench.protocol import Metadata, Text
 from workbench.store import queries
 from workbench.store.duckdb_store import DuckDbStore
-from workbench.transports.client import ChatClient
+from workbench.wire_client import ChatClient
 
 
 async def talk_to(served: Served, words: str) -> tuple[ChatClient, str]:

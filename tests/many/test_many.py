@@ -15,7 +15,7 @@ from ws_talks import WsTalk, check_whole, found_share
 from workbench.audio.frames import FRAME_SAMPLES, SAMPLE_RATE, Pcm, silence
 from workbench.audio.opus import OpusReader, OpusWriter
 from workbench.audio.wav import load_wav
-from workbench.transports.client import ChatClient, ChatError
+from workbench.wire_client import ChatClient, ChatError
 
 TALKS = 8
 SECONDS = 6.0

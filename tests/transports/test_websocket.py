@@ -21,9 +21,9 @@ from workbench.engines.base import AgentFrame, TextPiece
 from workbench.events import Notice
 from workbench.protocol import Audio, Control, ControlMessage, ErrorMessage, Handshake, Metadata, Ping, Text, decode, encode
 from workbench.testing.port import EchoOpener, EchoPort
-from workbench.transports.client import ChatClient, ChatError, chat_url
 from workbench.transports.origin import origin_allowed
 from workbench.transports.websocket import CLOSE_BAD_REQUEST, CLOSE_BUSY, MAX_COMPLAINTS, SERVER_OPTIONS, ChatOptions, chat_router
+from workbench.wire_client import ChatClient, ChatError, chat_url
 
 Serve = Callable[..., AbstractAsyncContextManager[str]]
 FAST = ChatOptions(max_unsent_frames=10_000, max_ahead_s=1e9)

@@ -36,7 +36,7 @@ def faults() -> tuple[type[Exception], ...]:
     from workbench.engines.speech.base import SpeechError
     from workbench.personas import PersonaError
     from workbench.store.base import StoreError
-    from workbench.transports.client import ChatError
+    from workbench.wire_client import ChatError
 
     return AssemblyError, AudioError, ChatError, EngineError, PersonaError, SpeechError, StoreError, TalkRefused
 

@@ -28,8 +28,8 @@ from workbench.protocol import Audio, ErrorMessage, Metadata
 from workbench.settings import Settings
 from workbench.store import queries
 from workbench.store.base import StoreError
-from workbench.transports.client import ChatClient, ChatError, chat_url
 from workbench.transports.clip import Account, ClipDriver
+from workbench.wire_client import ChatClient, ChatError, chat_url
 
 
 def talk(

@@ -1,7 +1,7 @@
 """One talk over a WebSocket: `/api/chat`, as NVIDIA's server speaks it, with the extensions of `workbench.protocol`.
 
 Client metadata of ours: `say` (`id`, `text`), `hold` (`max_ms`), `interrupt` (`hold_ms`), `account` (`text`). Metadata to clients that
-asked for events: `queue`, `opened`, `dropped`, `said`, `rolled_over`, `refused`, `account_refused`, `bad_audio`, `closed`.
+asked for events: `queue`, `opened`, `dropped`, `forced`, `said`, `rolled_over`, `refused`, `account_refused`, `bad_audio`, `closed`.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Chat:
         self._post(self._opened, info)
 
     def frame(self, pcm: Pcm, piece: str, forced: bool) -> None:
-        self._post(self._heard, pcm, piece)
+        self._post(self._heard, pcm, piece, forced)
 
     def notice(self, kind: str, data: dict[str, Any]) -> None:
         self._post(self._tell_event, kind, data)
@@ -121,8 +121,10 @@ class Chat:
         self._queue(Handshake())
         self._tell_event("opened", info)
 
-    def _heard(self, pcm: Pcm, piece: str) -> None:
+    def _heard(self, pcm: Pcm, piece: str, forced: bool) -> None:
         if piece:
+            if forced:
+                self._tell_event("forced", {})
             self._queue(Text(piece))
         self._unsent += 1
         self._queue(pcm)

@@ -1,10 +1,11 @@
-"""A client of the PersonaPlex wire protocol, for `workbench talk --url`, tests and load runs. Works against NVIDIA's server too."""
+"""A client of the PersonaPlex wire protocol: the personaplex engine, `workbench talk --url`, tests and load runs. Works against
+NVIDIA's server too."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -28,9 +29,12 @@ from workbench.protocol import (
     encode,
 )
 
+CLOSE_TIMEOUT_S = 2.0
+"""How long a server may take to answer our goodbye; one that hangs must not hold the end of a talk."""
+
 
 class ChatError(Exception):
-    """The server cannot be reached, refused the talk, or ended it. `code` is the server's own, or `connection`."""
+    """The server cannot be reached, refused the talk, or ended it. `code` is the server's own, `http_<status>`, or `connection`."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -46,6 +50,12 @@ def chat_url(url: str, query: Mapping[str, str | int | float | bool | None]) -> 
     given = {name: int(value) if isinstance(value, bool) else value for name, value in query.items() if value is not None}
     path = parts.path if parts.path.endswith("/api/chat") else f"{parts.path.rstrip('/')}/api/chat"
     return urlunsplit((scheme, parts.netloc, path, "&".join(filter(None, (parts.query, urlencode(given)))), ""))
+
+
+def shown_address(url: str) -> str:
+    """`url` for a message: without its query and its user part, where secrets are."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 class ChatClient:
@@ -66,9 +76,11 @@ class ChatClient:
         timeout_s: float = 30.0,
         wait_for_handshake: bool = True,
         origin: str | None = None,
+        token: str | None = None,
         **query: str | int | float | bool | None,
     ) -> Self:
-        """Connects, and waits for the handshake. Raises ChatError with the server's own words when it refuses."""
+        """Connects, and waits for the handshake. `token` goes with the request as a bearer. Raises ChatError with the server's own
+        words when it refuses."""
         began_s = time.perf_counter()
         address = chat_url(url, query)
         try:
@@ -79,7 +91,9 @@ class ChatClient:
                     compression=None,
                     # NVIDIA's server answers no ping while another talk holds it, which is no reason to go.
                     ping_interval=None,
+                    close_timeout=CLOSE_TIMEOUT_S,
                     origin=websockets.Origin(origin) if origin else None,
+                    additional_headers={"Authorization": f"Bearer {token}"} if token else None,
                     proxy=None,
                 )
                 client = cls(connection)
@@ -90,9 +104,12 @@ class ChatClient:
                         await connection.close()
                         raise
         except TimeoutError as error:
-            raise ChatError("connection", f"{address.split('?')[0]} gave no handshake within {timeout_s:g} s; it may be busy") from error
+            raise ChatError("connection", f"{shown_address(address)} gave no handshake within {timeout_s:g} s; it may be busy") from error
+        except websockets.InvalidStatus as error:
+            status = error.response.status_code
+            raise ChatError(f"http_{status}", f"{shown_address(address)} refused the talk with HTTP {status}") from error
         except (OSError, websockets.InvalidHandshake, websockets.InvalidURI) as error:
-            raise ChatError("connection", f"{address.split('?')[0]} cannot be reached ({error}); is the server running?") from error
+            raise ChatError("connection", f"{shown_address(address)} cannot be reached ({error}); is the server running?") from error
         client.handshake_ms = (time.perf_counter() - began_s) * 1_000
         return client
 
@@ -149,7 +166,7 @@ class ChatClient:
         except websockets.ConnectionClosed as error:
             raise ChatError("connection", f"the server has closed the talk ({self.close_reason})") from error
 
-    async def receive(self) -> AsyncIterator[Message]:
+    async def receive(self) -> AsyncGenerator[Message, None]:
         """Every message until the server closes; what is no message is passed over."""
         try:
             async for data in self._connection:
