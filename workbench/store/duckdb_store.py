@@ -132,16 +132,18 @@ class DuckDbStore:
         with self._rooted:
             # Closes the cursors of all threads too, so that the file is free.
             self._root.close()
+            # Threads may outlive the store, and the binding complains of every connection object that is left when Python ends.
+            del self._root, self._writer, self._cursors
 
     # --- readers -----------------------------------------------------------------------------------------------------
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
-        cursor: duckdb.DuckDBPyConnection | None = getattr(self._cursors, "cursor", None)
-        if cursor is None:
-            with self._rooted:
-                self._refuse_when_closed()
+        with self._rooted:
+            self._refuse_when_closed()
+            cursor: duckdb.DuckDBPyConnection | None = getattr(self._cursors, "cursor", None)
+            if cursor is None:
                 cursor = self._cursors.cursor = self._root.cursor()
-        return cursor
+            return cursor
 
     def _refuse_when_closed(self) -> None:
         if self._closing:
