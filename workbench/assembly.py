@@ -22,6 +22,7 @@ from workbench.engines.classic.openai_endpoint import OpenAiEndpoint
 from workbench.engines.classic.openai_responder import OpenAiResponder
 from workbench.engines.classic.responder import Responder
 from workbench.engines.missing import MissingEngine
+from workbench.engines.personaplex.engine import PersonaPlexEngine
 from workbench.engines.roster import Roster
 from workbench.engines.speech.base import Asr, Tts
 from workbench.engines.speech.counted import CountedAsr
@@ -36,6 +37,7 @@ from workbench.store.figures import figures
 from workbench.store.recorder import Recorder
 from workbench.store.recovery import Recovered, recover
 from workbench.testing.engines import EchoEngine, ScriptedEngine
+from workbench.wire_client import ChatError
 
 log = logging.getLogger(__name__)
 
@@ -254,9 +256,15 @@ def _verb_phrase(description: str) -> str:
 
 
 def _engines(settings: Settings, classic: ClassicEngine) -> list[Engine]:
-    if settings.personaplex_url is None:
-        personaplex = MissingEngine("personaplex", "No PersonaPlex address is configured.", "Set PERSONAPLEX_URL to a PersonaPlex server.")
-    else:
-        personaplex = MissingEngine("personaplex", "PERSONAPLEX_URL is set, but this version cannot connect to it.", "Use a newer version.")
-    engines: list[Engine] = [personaplex, classic]
+    engines: list[Engine] = [_personaplex(settings), classic]
     return [*engines, EchoEngine(), ScriptedEngine()] if settings.test_engines else engines
+
+
+def _personaplex(settings: Settings) -> Engine:
+    if settings.personaplex_url is None:
+        return MissingEngine("personaplex", "No PersonaPlex address is configured.", "Set PERSONAPLEX_URL to a PersonaPlex server.")
+    token = settings.personaplex_token
+    try:
+        return PersonaPlexEngine(settings.personaplex_url, token.get_secret_value() if token is not None else None)
+    except ChatError as error:
+        raise AssemblyError(f"PERSONAPLEX_URL: {error}.") from error

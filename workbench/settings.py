@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 KNOWN_NAMES = {
     "personaplex_url": "PERSONAPLEX_URL",
+    "personaplex_token": "PERSONAPLEX_TOKEN",
     "hf_token": "HF_TOKEN",
     "elevenlabs_api_key": "ELEVENLABS_API_KEY",
     "elevenlabs_voice": "MYCA_VOICE_ID",
@@ -70,6 +71,8 @@ class Settings(BaseSettings):
     # PersonaPlex
     personaplex_url: str | None = Field(default=None, validation_alias=_known("personaplex_url"))
     """WebSocket address of a PersonaPlex server, such as `ws://127.0.0.1:8998`."""
+    personaplex_token: SecretStr | None = Field(default=None, validation_alias=_known("personaplex_token"))
+    """The token that server was started with, if any."""
     hf_token: SecretStr | None = Field(default=None, validation_alias=_known("hf_token"))
 
     # Classic engine

@@ -1,0 +1,189 @@
+"""PersonaPlex over the wire: our gateway, which can be given words to say and be held, or NVIDIA's server, which cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import aclosing
+
+from workbench.engines.base import Availability, EngineBusy, EngineError, EngineSession, EngineSpec, Part
+from workbench.engines.personaplex.server import PROBE_TIMEOUT_S, Gateway, Server, ServerFault
+from workbench.engines.personaplex.session import ANY_SERVER, DEADLINE_S, OURS, PersonaPlexSession
+from workbench.engines.voices import PERSONAPLEX_VOICES
+from workbench.protocol import ErrorMessage, Handshake, Metadata
+from workbench.wire_client import ChatClient, ChatError, chat_url
+
+PROMPT_TIMEOUT_S = 30.0
+"""How long the prompt may take in: NVIDIA's server needs 8 s on an A10G, and longer while somebody else is before us."""
+QUEUE_PATIENCE_S = 10.0
+"""How long a place in the gateway's queue is kept without moving up."""
+
+Query = dict[str, str | int | float | bool | None]
+
+
+class PersonaPlexEngine:
+    """A PersonaPlex server that many talks share. Implements `Engine`."""
+
+    name = "personaplex"
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        deadline_s: float = DEADLINE_S,
+        prompt_timeout_s: float = PROMPT_TIMEOUT_S,
+        queue_patience_s: float = QUEUE_PATIENCE_S,
+    ) -> None:
+        """`url`: such as `ws://127.0.0.1:8998`. `deadline_s`: how long a tick waits for its reply in real time. Raises ChatError when
+        `url` is no address."""
+        self._server = Server(url, token)
+        self._deadline_s = deadline_s
+        self._prompt_timeout_s = prompt_timeout_s
+        self._queue_patience_s = queue_patience_s
+        self._sessions: set[PersonaPlexSession] = set()
+
+    async def probe(self) -> Availability:
+        began_s = time.perf_counter()
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                gateway = await self._server.ask()
+                if gateway is None:
+                    await self._server.upgrade()
+        except ServerFault as fault:
+            return Availability("unavailable", fault.reason, fault.repair)
+        except TimeoutError:
+            silent = self._server.silent()
+            return Availability("unavailable", silent.reason, silent.repair)
+        took_ms = (time.perf_counter() - began_s) * 1_000
+        return self._of_other(took_ms) if gateway is None else self._of_gateway(gateway, took_ms)
+
+    def _of_gateway(self, gateway: Gateway, took_ms: float) -> Availability:
+        if gateway.in_use >= gateway.slots:
+            reason = f"All {gateway.slots} places of {self._server.shown} are taken, and {gateway.waiting} wait."
+            repair = "Try again when a talk has ended, or start the gateway with more --slots."
+            return Availability("busy", reason, repair, took_ms, gateway.slots, gateway.in_use)
+        reason = f"{gateway.model} on {gateway.device} at {self._server.shown} has made real steps and has a free place."
+        return Availability("ready", reason, "", took_ms, gateway.slots, gateway.in_use)
+
+    def _of_other(self, took_ms: float) -> Availability:
+        """NVIDIA's server has one place and never says whether it is free."""
+        if self._sessions:
+            reason = f"{self._server.shown} holds one talk at a time, and one of ours has it."
+            return Availability("busy", reason, "Try again when it has ended.", took_ms, 1, len(self._sessions))
+        reason = (
+            f"{self._server.shown} takes WebSockets at /api/chat. It is no gateway of ours: whether its model runs, and whether somebody "
+            "else has its one place, shows only when a talk begins."
+        )
+        return Availability("ready", reason, "", took_ms, 1, None)
+
+    async def open(self, spec: EngineSpec) -> EngineSession:
+        """Raises EngineBusy when every place is taken, EngineError for everything else."""
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                gateway = await self._server.ask()
+        except ServerFault as fault:
+            raise EngineError(str(fault)) from fault
+        except TimeoutError as error:
+            raise EngineError(str(self._server.silent())) from error
+        if gateway is None and self._sessions:
+            raise EngineBusy(f"{self._server.shown} holds one talk at a time, and one of ours has it. Try again when it has ended.")
+        notices: list[str] = []
+        query, voice = self._query(spec, gateway, notices)
+        client = await self._connect(query)
+        try:
+            await self._be_let_in(client, notices)
+        except BaseException:
+            await client.close()
+            raise
+        session = PersonaPlexSession(
+            client,
+            spec.clock,
+            address=self._server.shown,
+            capabilities=ANY_SERVER if gateway is None else OURS,
+            parts={"model": self._model_part(gateway), "voice": voice},
+            notices=notices,
+            deadline_s=self._deadline_s,
+            on_close=self._sessions.discard,
+        )
+        self._sessions.add(session)
+        return session
+
+    def _query(self, spec: EngineSpec, gateway: Gateway | None, notices: list[str]) -> tuple[Query, Part]:
+        sampling = {**spec.persona.sampling, **spec.sampling}
+        if gateway is not None:
+            voice = choose_voice(spec, gateway.voices, notices)
+            query: Query = {"voice_prompt": voice.name, "text_prompt": spec.persona.prompt, "seed": spec.seed, "events": True}
+            return query | _greedy_told(sampling), voice
+        voice = choose_voice(spec, [f"{name}.pt" for name in PERSONAPLEX_VOICES], notices)
+        if sampling or spec.seed is not None:
+            # A `seed` in the query ends the talk there, and sampling is passed over.
+            notices.append(f"{self._server.shown} draws with its own temperatures and seed; the persona's are not used.")
+        return {"voice_prompt": voice.name, "text_prompt": spec.persona.prompt}, voice
+
+    def _model_part(self, gateway: Gateway | None) -> Part:
+        if gateway is None:
+            return Part("PersonaPlex", f"{self._server.shown} speaks the PersonaPlex protocol and does not tell its model.")
+        return Part(gateway.model, f"Revision {gateway.revision} on {gateway.device} at {self._server.shown}.")
+
+    async def _connect(self, query: Query) -> ChatClient:
+        server = self._server
+        try:
+            address = chat_url(server.url, query)
+            return await ChatClient.connect(address, timeout_s=self._prompt_timeout_s, wait_for_handshake=False, token=server.token)
+        except ChatError as error:
+            raise EngineError(str(server.refused(error))) from error
+
+    async def _be_let_in(self, client: ChatClient, notices: list[str]) -> None:
+        """Waits for the handshake, which comes after the prompt phase; in a queue for as long as it moves."""
+        place: int | None = None
+        try:
+            async with asyncio.timeout(self._prompt_timeout_s) as limit, aclosing(client.receive()) as messages:
+                async for message in messages:
+                    match message:
+                        case Handshake():
+                            return
+                        case ErrorMessage("busy", text):
+                            raise EngineBusy(f"{self._server.shown}: {text}")
+                        case ErrorMessage(_, text):
+                            raise EngineError(f"{self._server.shown} refused the talk: {text}")
+                        case Metadata("queue", data):
+                            if place is None:
+                                notices.append(f"Waited in the queue of {self._server.shown}, as number {data.get('position')} at first.")
+                            place = data.get("position")
+                            limit.reschedule(asyncio.get_running_loop().time() + self._queue_patience_s)
+        except TimeoutError as error:
+            if place is not None:
+                raise EngineBusy(f"All places of {self._server.shown} are taken, and number {place} in its queue does not move.") from error
+            raise EngineError(
+                f"{self._server.shown} gave no handshake within {self._prompt_timeout_s:g} s; somebody else may be talking to it."
+            ) from error
+        raise EngineError(f"{self._server.shown} closed the talk before it began ({client.close_reason}); see its log.")
+
+
+def choose_voice(spec: EngineSpec, known: Sequence[str], notices: list[str]) -> Part:
+    """The voice file to ask for: the one wanted, else the persona's own, else the first of `known`; another one than wanted is told.
+
+    Raises EngineError when there is none at all."""
+    for wanted in (spec.voice, spec.persona.voice):
+        for name in known:
+            if wanted in (name, name.rpartition(".")[0]):
+                if wanted != spec.voice:
+                    notices.append(f"PersonaPlex has no voice {spec.voice}; it speaks with the persona's own, {wanted}.")
+                return Part(name, "As asked for." if wanted == spec.voice else f"There is no {spec.voice}; it is the persona's own.")
+    if not known:
+        raise EngineError("The gateway has no voice at all; start it with --voices FOLDER.")
+    notices.append(f"PersonaPlex has no voice {spec.voice}; it speaks with {known[0]}.")
+    return Part(known[0], f"There is no {spec.voice}; it is the first that there is.")
+
+
+def _greedy_told(sampling: dict[str, float]) -> Query:
+    """A persona's top-k of 0 means greedy, which the gateway is told by a temperature of 0."""
+    told: Query = {}
+    for stream in ("text", "audio"):
+        temperature, top_k = sampling.get(f"{stream}_temperature"), sampling.get(f"{stream}_topk")
+        if top_k == 0:
+            temperature, top_k = 0.0, None
+        told |= {f"{stream}_temperature": temperature, f"{stream}_topk": top_k}
+    return told

@@ -1,0 +1,158 @@
+"""What stands at a PersonaPlex address: asked each time anew, since a server that answered a minute ago may be gone."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from workbench.wire_client import ChatClient, ChatError, chat_url, shown_address
+
+PROBE_TIMEOUT_S = 3.0
+WORKBENCH = "personaplex-workbench"
+"""How a workbench names itself at `/health`; its `/api/chat` would answer, with a talk that leads back to itself."""
+
+
+class ServerFault(Exception):
+    """A server cannot be used just now: what was found, and how to mend it."""
+
+    def __init__(self, reason: str, repair: str) -> None:
+        super().__init__(f"{reason} {repair}")
+        self.reason = reason
+        self.repair = repair
+
+
+class _Health(BaseModel):
+    """The parts of a gateway's `/health` that are used here."""
+
+    status: str
+    reason: str = ""
+    model: str
+    revision: str
+    device: str
+    slots: int
+    in_use: int
+    waiting: int
+
+
+class _Voice(BaseModel):
+    name: str
+
+
+class _Voices(BaseModel):
+    voices: list[_Voice]
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A gateway of ours, as it described itself just now."""
+
+    model: str
+    revision: str
+    device: str
+    slots: int
+    in_use: int
+    waiting: int
+    voices: tuple[str, ...]
+    """File names, such as `NATF2.pt`."""
+
+
+class Server:
+    """An address and the token for it."""
+
+    def __init__(self, url: str, token: str | None) -> None:
+        """Raises ChatError when `url` is no address of a server."""
+        parts = urlsplit(chat_url(url, {}))
+        scheme = {"ws": "http", "wss": "https"}[parts.scheme]
+        self.url = url
+        self.token = token
+        self.shown = shown_address(urlunsplit((parts.scheme, parts.netloc, "", "", "")))
+        """The address for messages, without secrets."""
+        self._base = urlunsplit((scheme, parts.netloc, parts.path.removesuffix("/api/chat"), "", ""))
+        # Reading the system's certificates takes 20 ms of the event loop; done once, and not at all where nothing is encrypted.
+        self._tls = ssl.create_default_context() if scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+    async def ask(self) -> Gateway | None:
+        """What the gateway says of itself; None when something answers that is no gateway of ours. Raises ServerFault."""
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        try:
+            async with httpx.AsyncClient(
+                base_url=self._base, headers=headers, verify=self._tls, timeout=PROBE_TIMEOUT_S, trust_env=False
+            ) as client:
+                health = _read_health(await client.get("/health"))
+                if health is None:
+                    return None
+                voices = await client.get("/voices")
+        except httpx.ProtocolError:
+            # It takes WebSockets only.
+            return None
+        except httpx.TimeoutException as error:
+            raise self.silent() from error
+        except httpx.HTTPError as error:
+            raise ServerFault(f"Nothing can be reached at {self.shown} ({error}).", self._start_it()) from error
+        if health.status != "ready":
+            raise ServerFault(f"The gateway at {self.shown} has failed: {health.reason}.", "Restart it.")
+        if voices.status_code in (401, 403):
+            raise ServerFault(f"The gateway at {self.shown} asks for a token.", "Set PERSONAPLEX_TOKEN to the one it was started with.")
+        try:
+            names = _Voices.model_validate_json(voices.content).voices
+        except ValidationError as error:
+            raise ServerFault(f"The gateway at {self.shown} does not list its voices (HTTP {voices.status_code}).", "Update it.") from error
+        return Gateway(
+            health.model,
+            health.revision,
+            health.device,
+            health.slots,
+            health.in_use,
+            health.waiting,
+            tuple(voice.name for voice in names),
+        )
+
+    async def upgrade(self) -> None:
+        """Opens a WebSocket at `/api/chat` and closes it again. Raises ServerFault.
+
+        Without parameters: NVIDIA's server gives the talk of whoever is there the prompt of whoever comes, so a trial must bring none."""
+        try:
+            client = await ChatClient.connect(self.url, timeout_s=PROBE_TIMEOUT_S, wait_for_handshake=False, token=self.token)
+        except ChatError as error:
+            raise self.refused(error) from error
+        await client.close()
+
+    def refused(self, error: ChatError) -> ServerFault:
+        """What a failed connection means."""
+        match error.code:
+            case "http_401" | "http_403":
+                return ServerFault(f"{self.shown} lets nobody in without the right token.", "Set PERSONAPLEX_TOKEN to its token.")
+            case "http_414":
+                return ServerFault("The persona's prompt is too long for an address.", "Shorten it to 1,000 characters.")
+            case "connection":
+                return ServerFault(f"{error}.", self._start_it())
+            case _:
+                return ServerFault(f"What answers at {self.shown} is no PersonaPlex server ({error}).", "Correct PERSONAPLEX_URL.")
+
+    def silent(self) -> ServerFault:
+        """Something takes the connection and says nothing."""
+        return ServerFault(
+            f"{self.shown} gave no answer within {PROBE_TIMEOUT_S:.0f} s.", "Restart that server, or correct PERSONAPLEX_URL."
+        )
+
+    def _start_it(self) -> str:
+        return "Start one with `workbench gateway`, or correct PERSONAPLEX_URL."
+
+
+def _read_health(answer: httpx.Response) -> _Health | None:
+    """None for what is no answer of a gateway. Raises ServerFault for a workbench."""
+    try:
+        found: Any = answer.json()
+    except ValueError:
+        return None
+    if isinstance(found, dict) and found.get("service") == WORKBENCH:
+        raise ServerFault("PERSONAPLEX_URL leads to a workbench, not to a PersonaPlex server.", "Set it to the gateway, port 8998.")
+    try:
+        return _Health.model_validate(found)
+    except ValidationError:
+        return None
