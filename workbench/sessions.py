@@ -9,7 +9,7 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,7 @@ from workbench.events import Notice
 from workbench.personas import Persona, PersonaError, PersonaLibrary
 from workbench.settings import Settings
 from workbench.store.recorder import Recorder
-from workbench.talk import Actor
+from workbench.talk import Actor, Observer
 
 log = logging.getLogger(__name__)
 
@@ -101,8 +101,16 @@ class Sessions:
         """Running talks by session id."""
         return self._live
 
-    async def open(self, request: TalkRequest, *, clip: ClipInput | None = None, clock: SessionClock | None = None) -> LiveTalk:
-        """Opens a talk and returns once its engine is there. `clip` plays a recording instead of a live user.
+    async def open(
+        self,
+        request: TalkRequest,
+        *,
+        clip: ClipInput | None = None,
+        clock: SessionClock | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> LiveTalk:
+        """Opens a talk and returns once its engine is there. `clip` plays a recording instead of a live user; `observers` see the talk
+        from its first event.
 
         Raises TalkRefused: `busy`, `unknown_persona`, `unknown_engine`, `unknown_voice`, `bad_request`, `engine_unavailable`, `stopping`.
         """
@@ -129,6 +137,7 @@ class Sessions:
             clock=clock if clock is not None else RealtimeClock(),
             ears=ears,
             actor=actor,
+            observers=observers,
         )
         talk = LiveTalk(conversation, timeline if clip is None else None, request, persona)
         self._live[talk.session_id] = talk
@@ -198,9 +207,10 @@ class Sessions:
         clock: SessionClock,
         ears: Callable[..., Ears],
         actor: Actor | None,
+        observers: Sequence[Observer],
     ) -> Conversation:
         parts, settings = self.parts, self.parts.settings
-        session_id = uuid.uuid4().hex
+        session_id = request.session_id or uuid.uuid4().hex
         conversation_id = request.conversation_id or uuid.uuid4().hex
         if not CONVERSATION_ID.fullmatch(conversation_id):
             raise TalkRefused("bad_request", "A conversation id is 1 to 64 letters, digits, hyphens and underscores.")
@@ -237,7 +247,7 @@ class Sessions:
             ears=ears,
             agent_detector=EnergyDetector(),
             actor=actor,
-            observers=[parts.recorder.observer()] if parts.recorder is not None else [],
+            observers=[*([parts.recorder.observer()] if parts.recorder is not None else []), *observers],
         )
 
     def _ended(self, talk: LiveTalk, task: asyncio.Task[CloseReason]) -> None:

@@ -131,7 +131,7 @@ async def test_an_id_is_given_once(client: httpx.AsyncClient) -> None:
 async def test_a_reservation_is_forgotten_after_a_minute(bench: Workbench, context: Context) -> None:
     now_s = 1_000.0
     entrance = Entrance(bench, context.telemetry, monotonic=lambda: now_s)
-    reserved = entrance.reserve(session_id=None, conversation_id="c1", persona="casual", voice="NATF2", engine="scripted")
+    reserved = await entrance.reserve(session_id=None, conversation_id="c1", persona="casual", voice="NATF2", engine="scripted")
     now_s += KEPT_S + 1
     talk = await entrance.open(TalkRequest(conversation_id="c1", engine="echo"))
     assert talk.persona.persona_id == bench.settings.persona
@@ -140,9 +140,9 @@ async def test_a_reservation_is_forgotten_after_a_minute(bench: Workbench, conte
 
 async def test_reservations_are_bounded(context: Context) -> None:
     for _number in range(256):
-        context.entrance.reserve(session_id=None, conversation_id=None, persona="casual", voice="NATF2", engine="echo")
+        await context.entrance.reserve(session_id=None, conversation_id=None, persona="casual", voice="NATF2", engine="echo")
     with pytest.raises(ApiError, match="256 sessions wait"):
-        context.entrance.reserve(session_id=None, conversation_id=None, persona="casual", voice="NATF2", engine="echo")
+        await context.entrance.reserve(session_id=None, conversation_id=None, persona="casual", voice="NATF2", engine="echo")
 
 
 async def test_a_latency_is_measured_or_null(client: httpx.AsyncClient, bench: Workbench) -> None:

@@ -41,7 +41,6 @@ async def test_a_written_talk_from_begin_to_hang_up(serve: Any) -> None:
         await page.until(with_event("SessionClosed", reason="hung_up"))
 
 
-@pytest.mark.xfail(strict=True, reason="a conversation does not tell late watchers how it was opened")
 async def test_the_page_is_told_how_the_talk_was_opened(serve: Any) -> None:
     async with serve() as served, served.socket("/api/page/visitor-5") as page:
         await page.send({"type": "begin", "text": "hello", **CHOSEN})

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from threading import Thread
-from typing import Any
 
 import pytest
 import soundfile
@@ -169,13 +168,9 @@ def test_a_held_database_is_one_line(tmp_path: Path) -> None:
 
 @pytest.fixture
 def echo_server() -> Iterator[str]:
-    """A server of the protocol whose agent is the user, and which tells of a stored talk."""
+    """A server of the protocol whose agent is the user."""
     app = FastAPI()
     app.include_router(chat_router(EchoOpener()))
-
-    @app.get("/voice/sessions/{session_id}")
-    def stored(session_id: str) -> dict[str, Any]:
-        return {"session_id": session_id, "engine": "echo", "metadata": {"parts": {"asr": {"name": "none", "why": "An echo."}}}}
 
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, **SERVER_OPTIONS))
     thread = Thread(target=server.run)
@@ -194,7 +189,7 @@ def test_a_clip_over_the_wire(echo_server: str) -> None:
     account = json.loads(out)
     assert account.keys() == {field.name for field in fields(Account)}
     assert (account["session_id"], account["engine"]) == ("echo-0", "echo")
-    assert account["parts"]["asr"]["why"] == "An echo."
+    assert account["parts"]["asr"]["why"] == "An echo listens to nobody."
     sound, _rate = soundfile.read("echo.wav")
     spoken = load_wav(CLIPS / "digit_one.wav")
     assert sound.size > spoken.size

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -248,28 +250,28 @@ async def test_typed_text_is_an_utterance_for_an_engine_that_takes_text() -> Non
     assert actor.offered == []
 
 
-class TypeAt:
-    """Types when the talk has run for a while."""
+class At:
+    """Does something once, when the talk has run for a while."""
 
-    def __init__(self, text: str, at_samples: int) -> None:
-        self.text, self.at_samples = text, at_samples
+    def __init__(self, at_samples: int, act: Callable[[Conversation], None]) -> None:
+        self.at_samples, self.act = at_samples, act
         self.conversation: Conversation | None = None
+
+    def start(self, conversation: Conversation) -> None:
+        self.conversation = conversation
 
     def on_event(self, event: Event) -> None:
         pass
 
     def on_frame(self, start_samples: int, user: Pcm, agent: Pcm) -> None:
         if self.conversation is not None and start_samples >= self.at_samples:
-            self.conversation.type(self.text)
+            self.act(self.conversation)
             self.conversation = None
 
 
 async def test_text_typed_in_mid_talk_is_offered_and_answered() -> None:
-    typist = TypeAt("  what  is\nthis ", FRAME_SAMPLES * 5)
+    typist = At(FRAME_SAMPLES * 5, lambda conversation: conversation.type("  what  is\nthis "))
     actor = Taker()
-
-    def start(conversation: Conversation) -> None:
-        typist.conversation = conversation
 
     result = await run_talk(
         pause(1.0),
@@ -278,20 +280,17 @@ async def test_text_typed_in_mid_talk_is_offered_and_answered() -> None:
         actor=actor,
         tones=True,
         observers=[typist],
-        on_start=start,
+        on_start=typist.start,
     )
     assert [(u.text, u.source) for u in actor.offered] == [("what is this", "typed")]
     assert said(result) == "typed answer"
 
 
 async def test_text_typed_to_an_engine_that_only_hears_is_spoken_into_the_user_stem() -> None:
-    typist = TypeAt("three short words", FRAME_SAMPLES * 5)
-
-    def start(conversation: Conversation) -> None:
-        typist.conversation = conversation
+    typist = At(FRAME_SAMPLES * 5, lambda conversation: conversation.type("three short words"))
 
     result = await run_talk(
-        pause(1.5), engines=[EchoEngine()], asr=ScriptedAsr([""]), tones=True, host_tts=ToneTts(), observers=[typist], on_start=start
+        pause(1.5), engines=[EchoEngine()], asr=ScriptedAsr([""]), tones=True, host_tts=ToneTts(), observers=[typist], on_start=typist.start
     )
     # The echo engine gives the user stem back, so what was typed is heard.
     assert np.max(np.abs(result.agent)) > 0.05
@@ -362,3 +361,22 @@ async def test_the_opening_tells_what_the_talk_is() -> None:
 
 def test_engine_errors_are_of_one_family() -> None:
     assert issubclass(EngineBusy, EngineError)
+
+
+async def test_a_late_watcher_is_told_how_the_talk_was_opened() -> None:
+    late: list[Event] = []
+
+    class Late:
+        def on_event(self, event: Event) -> None:
+            late.append(event)
+
+        def on_frame(self, start_samples: int, user: Pcm, agent: Pcm) -> None:
+            pass
+
+    join = At(FRAME_SAMPLES * 5, lambda conversation: conversation.observe(Late()))
+    result = await run_talk(
+        HELLO, engines=[ScriptedEngine(["fine"])], asr=ScriptedAsr(["hello"]), tones=True, observers=[join], on_start=join.start
+    )
+    assert [event.kind for event in late[:2]] == ["SessionOpened", "EngineChosen"]
+    assert late[2:] == result.events[-len(late) + 2 :]
+    assert 0 < len(late) < len(result.events)

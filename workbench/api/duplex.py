@@ -47,7 +47,7 @@ async def reserve(context: Context, request: Request, wanted: SessionRequest) ->
         engine, reason = ELEVENLABS, _elevenlabs(context).why
     else:
         engine, reason = await _choose(context, wanted.mode)
-    reserved = context.entrance.reserve(
+    reserved = await context.entrance.reserve(
         session_id=wanted.session_id,
         conversation_id=wanted.conversation_id,
         persona=persona.persona_id,

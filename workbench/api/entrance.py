@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import time
 import uuid
@@ -13,6 +14,7 @@ from workbench.api.errors import ApiError
 from workbench.assembly import Workbench
 from workbench.conversation.port import TalkRequest
 from workbench.sessions import CONVERSATION_ID, LiveTalk
+from workbench.store import queries
 from workbench.telemetry import Telemetry
 
 KEPT_S = 60.0
@@ -42,14 +44,14 @@ class Entrance:
         self._telemetry = telemetry
         self._monotonic = monotonic
         self._pending: dict[str, Reservation] = {}
-        self._talks: dict[str, str] = {}
 
-    def reserve(self, *, session_id: str | None, conversation_id: str | None, persona: str, voice: str, engine: str) -> Reservation:
+    async def reserve(self, *, session_id: str | None, conversation_id: str | None, persona: str, voice: str, engine: str) -> Reservation:
         """Of two reservations for one conversation the later counts. Raises ApiError for ids that are none or are taken, and when
         too many reservations wait."""
         for name, value in (("session_id", session_id), ("conversation_id", conversation_id)):
             if value is not None and not CONVERSATION_ID.fullmatch(value):
                 raise ApiError(400, "bad_request", f"{name} is 1 to 64 letters, digits, hyphens and underscores.")
+        known = session_id is not None and await asyncio.to_thread(queries.get_session, self._workbench.store, session_id) is not None
         self._forget_old()
         made = Reservation(
             session_id=session_id or uuid.uuid4().hex,
@@ -60,7 +62,7 @@ class Entrance:
             made_at=datetime.now(UTC),
             made_s=self._monotonic(),
         )
-        if made.session_id in self._talks or any(made.session_id == pending.session_id for pending in self._pending.values()):
+        if known or any(made.session_id == pending.session_id for pending in self._pending.values()):
             raise ApiError(409, "taken", "This session_id is in use; leave it out, and one is made.")
         if len(self._pending) >= MAX_PENDING:
             raise ApiError(503, "busy", f"{MAX_PENDING} sessions wait for their connection. Try again in a minute.")
@@ -77,6 +79,7 @@ class Entrance:
         if reserved is not None:
             request = dataclasses.replace(
                 request,
+                session_id=reserved.session_id,
                 persona=request.persona or reserved.persona,
                 voice=request.voice or reserved.voice,
                 engine=request.engine or reserved.engine,
@@ -85,24 +88,17 @@ class Entrance:
         if reserved is not None:
             # Only now: a talk that was refused as busy may be tried again.
             self._pending.pop(reserved.conversation_id, None)
-            self._talks[reserved.session_id] = talk.session_id
         self._telemetry.follow(talk)
         return talk
 
     async def end(self, session_id: str) -> bool:
-        """Ends the talk of a session id or of a reservation's, or drops the reservation. False when there is none."""
+        """Ends the talk of a session id, or drops the reservation. False when there is neither."""
         for pending in tuple(self._pending.values()):
             if pending.session_id == session_id:
                 del self._pending[pending.conversation_id]
                 return True
-        return await self._workbench.sessions.end(self.talk_id(session_id))
-
-    def talk_id(self, session_id: str) -> str:
-        """The id of the talk that came of a reservation; any other id as it is."""
-        return self._talks.get(session_id, session_id)
+        return await self._workbench.sessions.end(session_id)
 
     def _forget_old(self) -> None:
         oldest_s = self._monotonic() - KEPT_S
         self._pending = {key: pending for key, pending in self._pending.items() if pending.made_s >= oldest_s}
-        live = self._workbench.sessions.live
-        self._talks = {reserved: talk for reserved, talk in self._talks.items() if talk in live}

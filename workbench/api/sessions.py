@@ -63,7 +63,7 @@ async def register(context: Ctx, request: Request, wanted: SessionRequest) -> Se
 @router.get("/voice/sessions/{session_id}", responses=errors(404, 503))
 async def one_session(context: Ctx, session_id: str) -> SessionDetail:
     """One session, going on or over, as far as it is written down: at most 2 s behind."""
-    found = await asyncio.to_thread(queries.get_session, context.workbench.store, context.entrance.talk_id(session_id))
+    found = await asyncio.to_thread(queries.get_session, context.workbench.store, session_id)
     if found is None:
         raise ApiError(404, "unknown_session", "There is no session of this id. GET /voice/sessions?all=true lists them.")
     return SessionDetail.model_validate(found)

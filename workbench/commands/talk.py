@@ -6,13 +6,10 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import urlsplit, urlunsplit
+from typing import Annotated
 
-import httpx
 import typer
 
 from workbench import events
@@ -25,11 +22,11 @@ from workbench.conversation.conversation import CloseReason
 from workbench.conversation.inputs import ClipInput
 from workbench.conversation.port import TalkRequest
 from workbench.protocol import Audio, ErrorMessage, Metadata
+from workbench.sessions import LiveTalk
 from workbench.settings import Settings
-from workbench.store import queries
 from workbench.store.base import StoreError
 from workbench.transports.clip import Account, ClipDriver
-from workbench.wire_client import ChatClient, ChatError, chat_url
+from workbench.wire_client import ChatClient, ChatError
 
 
 def talk(
@@ -73,14 +70,19 @@ async def _in_process(pcm: Pcm, settings: Settings, request: TalkRequest, *, rea
         raise
     try:
         clip = ClipInput(pcm)
-        live = await bench.sessions.open(request, clip=clip, clock=RealtimeClock() if realtime else FastClock())
-        driver = ClipDriver(clip, live.conversation.hang_up, keep_sound=True)
-        live.conversation.observe(driver)
+        talks: list[LiveTalk] = []
+
+        def hang_up(reason: CloseReason) -> None:
+            for talk in talks:
+                talk.conversation.hang_up(reason)
+
+        driver = ClipDriver(clip, hang_up, keep_sound=True)
+        clock = RealtimeClock() if realtime else FastClock()
+        live = await bench.sessions.open(request, clip=clip, clock=clock, observers=[driver])
+        talks.append(live)
         say(f"Talking to {live.conversation.engine} as {live.persona.persona_id}.")
         await live.closed()
-        await asyncio.to_thread(bench.store.flush)
-        stored = await asyncio.to_thread(queries.get_session, bench.store, live.session_id)
-        return _opening(driver.account, live.session_id, stored or {}), driver.agent_sound
+        return driver.account, driver.agent_sound
     finally:
         await bench.close()
 
@@ -104,30 +106,7 @@ async def _over_the_wire(pcm: Pcm, url: str, engine: str | None, persona: str | 
             await asyncio.gather(sending, return_exceptions=True)
     if not driver.account.session_id:
         raise CommandError(f"The server at {url} told nothing about the talk; it is none of ours, so there is no account of it.")
-    return _opening(driver.account, driver.account.session_id, await _stored(url, driver.account.session_id)), driver.agent_sound
-
-
-async def _stored(url: str, session_id: str) -> Mapping[str, Any]:
-    """What a server of ours has written down about a talk."""
-    address = urlsplit(chat_url(url, {}))
-    scheme = "https" if address.scheme == "wss" else "http"
-    path = f"{address.path.removesuffix('/api/chat')}/voice/sessions/{session_id}"
-    try:
-        async with httpx.AsyncClient(timeout=10.0) as http:
-            told = await http.get(urlunsplit((scheme, address.netloc, path, "", "")))
-            told.raise_for_status()
-            stored: Mapping[str, Any] = told.json()
-            return stored
-    except (httpx.HTTPError, ValueError) as error:
-        raise CommandError(f"The talk {session_id} is over, but the server at {url} did not tell its engine: {error}") from error
-
-
-def _opening(account: Account, session_id: str, stored: Mapping[str, Any]) -> Account:
-    """Adds what was decided before anybody could watch: the driver joins a talk that is already open."""
-    account.session_id = session_id
-    account.engine = stored.get("engine") or account.engine
-    account.parts = dict(stored.get("metadata", {}).get("parts", {})) or account.parts
-    return account
+    return driver.account, driver.agent_sound
 
 
 async def _send(client: ChatClient, clip: ClipInput, ended: asyncio.Event) -> None:

@@ -23,6 +23,8 @@ class TalkRequest:
     engine: str | None = None
     transport: str = "websocket"
     conversation_id: str | None = None
+    session_id: str | None = None
+    """The id that was promised beforehand; never taken from a visitor unchecked, since rows hang on it."""
     seed: int | None = None
     recording: bool | None = None
     client_address: str = ""

@@ -12,6 +12,7 @@ from workbench.conversation.conversation import CloseReason
 from workbench.conversation.listener import Listener
 from workbench.conversation.port import TalkRefused, TalkRequest
 from workbench.engines.base import AgentFrame, TextPiece
+from workbench.events import EngineChosen
 
 
 class EchoPort:
@@ -50,6 +51,10 @@ class EchoPort:
 
     def attach(self, listener: Listener) -> None:
         self.listener = listener
+        parts = {"asr": {"name": "none", "why": "An echo listens to nobody."}}
+        listener.event(
+            EngineChosen(at_samples=0, noticed_samples=0, engine="echo", requested="echo", reason="There is no other.", parts=parts)
+        )
 
     async def hang_up(self, reason: CloseReason) -> None:
         if not self._closed.done():

@@ -17,6 +17,7 @@ from workbench.events import (
     BargeIn,
     EngineChosen,
     Event,
+    Notice,
     ResultDelivered,
     SessionClosed,
     SessionOpened,
@@ -34,7 +35,7 @@ from workbench.events import (
 QUIET_MS = 2_500.0
 """The talk is over when the clip has ended and neither side has spoken, nor a tool been at work, for this long."""
 ANSWER_MS = 20_000.0
-"""How long an utterance may wait for the first sound of its answer."""
+"""How long speech may wait for its words, and an utterance for the first sound of its answer."""
 
 
 @dataclass(slots=True)
@@ -112,6 +113,7 @@ class ClipDriver:
         self._speaking: set[str] = set()
         self._tools: set[str] = set()
         self._last = 0
+        self._words_due: int | None = None
         self._answer_due: int | None = None
 
     @property
@@ -127,8 +129,14 @@ class ClipDriver:
                 (self._speaking.add if event.edge == "start" else self._speaking.discard)(speaker)
                 if isinstance(event, AgentSpeech):
                     self._answer_due = None
-            case UserText() if event.final and event.text:
-                self._answer_due = event.noticed_samples + round(ANSWER_MS * SAMPLES_PER_MS)
+                elif event.edge == "stop":
+                    self._words_due = event.noticed_samples + round(ANSWER_MS * SAMPLES_PER_MS)
+            case UserText() if event.final:
+                self._words_due = None
+                if event.text:
+                    self._answer_due = event.noticed_samples + round(ANSWER_MS * SAMPLES_PER_MS)
+            case Notice(code="asr_failed"):
+                self._words_due = None
             case ToolStarted():
                 self._tools.add(event.invocation_id)
             case ToolFinished() | ToolFailed() | ToolCancelled():
@@ -145,7 +153,7 @@ class ClipDriver:
         if not self._clip.exhausted or self._speaking or self._tools:
             self._last = max(self._last, start_samples)
             return
-        if self._answer_due is not None and start_samples < self._answer_due:
+        if any(due is not None and start_samples < due for due in (self._words_due, self._answer_due)):
             return
         if start_samples - self._last > QUIET_MS * SAMPLES_PER_MS:
             self._hang_up("completed")
