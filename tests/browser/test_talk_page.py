@@ -55,9 +55,12 @@ def test_a_talk_from_the_microphone_to_sql(server: Running, data_dir: Path, tmp_
         tool = page.wait_for_selector(".row.tool[data-tool=arithmetic][data-state=ok]")
         assert tool is not None
         assert "eighty four" in tool.inner_text()
+        page.wait_for_selector(".row.tool .delivered")
         page.wait_for_selector(".row.mark.barge:has-text('stopped in')")
         assert page.locator(".row.agent.interrupted s.cut").first.inner_text().strip()
         page.wait_for_function("document.querySelector('#wb-measures [data-measure=stop] .last').textContent.includes('ms')")
+        assert {"Recogniser", "End of turn", "Voice", "Responder"} <= set(page.locator("#wb-parts dt").all_inner_texts())
+        assert page.inner_text("#wb-recorded") == "recorded"
         visit.write("what is three times nine")
         page.wait_for_selector(".row.tool:has-text('twenty seven')")
         page.wait_for_selector(".row.agent:has-text('twenty seven')")

@@ -57,6 +57,7 @@ export class Strip {
     this.lane("agent", this.agent);
     for (const { start, stop } of timeline.forced) this.hatch(start, stop ?? timeline.nowMs);
     for (const { start, stop } of timeline.lost) this.band(start, stop, this.user.top, this.user.height, this.colour.lost, 0.35, 2);
+    this.labelled = 0;
     for (const tool of timeline.tools.values()) this.toolSpan(tool);
     for (const mark of timeline.bargeIns) this.bargeIn(mark);
     canvas.setAttribute("aria-label", this.summary());
@@ -157,7 +158,11 @@ export class Strip {
     g.textBaseline = "middle";
     const label = `${plain(name)}${state === "error" ? " failed" : ""}`;
     const room = g.measureText(label).width + 8;
-    g.fillText(label, x + w + room > this.width ? Math.max(2, x - room) : x + w + 5, this.tool.top + this.tool.height / 2 + 0.5);
+    const at = x + w + room > this.width ? Math.max(2, x - room) : x + w + 5;
+    // Of calls that lie close together only the first carries its name.
+    if (at < this.labelled) return;
+    g.fillText(label, at, this.tool.top + this.tool.height / 2 + 0.5);
+    this.labelled = at + room;
   }
 
   bargeIn({ at_ms: at, stop_ms: stop, stop_latency_ms: latency, outcome }) {
