@@ -74,6 +74,6 @@ def context(app: FastAPI) -> Context:
 @pytest.fixture
 async def client(app: FastAPI, context: Context) -> AsyncIterator[httpx.AsyncClient]:
     """An exception that no handler knows is raised in the test, not answered with 500."""
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as made:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as made:
         yield made
     await context.text_talks.close()

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from workbench.api import docs, duplex, errors, health, orchestrator, sessions, speech
 from workbench.api.body_limit import BodyLimit
 from workbench.api.context import Context, make_context
+from workbench.api.known_host import KnownHost
 from workbench.assembly import Workbench
 from workbench.transports.websocket import ChatOptions, chat_router
 
@@ -48,6 +49,7 @@ def create_app(workbench: Workbench) -> FastAPI:
     )
     app.state.context = context
     app.add_middleware(BodyLimit, prefixes=("/api/", "/voice/"))
+    app.add_middleware(KnownHost, settings=workbench.settings)
     errors.install(app)
     for part in (health, duplex, sessions, speech, orchestrator, docs):
         app.include_router(part.router)
