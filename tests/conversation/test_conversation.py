@@ -380,3 +380,20 @@ async def test_a_late_watcher_is_told_how_the_talk_was_opened() -> None:
     assert [event.kind for event in late[:2]] == ["SessionOpened", "EngineChosen"]
     assert late[2:] == result.events[-len(late) + 2 :]
     assert 0 < len(late) < len(result.events)
+
+
+async def test_typing_over_the_agent_stops_it_and_says_what_was_cut() -> None:
+    typist = At(FRAME_SAMPLES * 35, lambda conversation: conversation.type("enough"))
+    result = await run_talk(
+        talk_of(HELLO, pause(3.0)),
+        engines=[ScriptedEngine(["one two three four five six seven eight nine ten", "ok"])],
+        asr=ScriptedAsr(["count"]),
+        tones=True,
+        observers=[typist],
+        on_start=typist.start,
+    )
+    (barge_in,) = result.of(BargeIn)
+    assert (barge_in.outcome, barge_in.stop_latency_ms) == ("yielded", None)
+    assert barge_in.heard_text.startswith("one")
+    assert barge_in.cancelled_text.endswith("ten")
+    assert said(result).endswith("ok")

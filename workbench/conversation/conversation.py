@@ -26,11 +26,12 @@ from workbench.conversation.inputs import UserInput
 from workbench.conversation.listener import Listener
 from workbench.conversation.turn_tracker import TurnTracker
 from workbench.conversation.watchers import Watchers
-from workbench.engines.base import AgentFrame, EngineError
+from workbench.engines.base import AgentFrame, EngineError, Stopped
 from workbench.events import (
     AgentSpeech,
     AgentText,
     AudioLost,
+    BargeIn,
     ClockCorrected,
     Edge,
     Event,
@@ -188,7 +189,18 @@ class Conversation:
                 return
             self._typist.say(text)
             return
-        self._break_in(self.now_samples)
+        stopped = self._break_in(self.now_samples)
+        if stopped.heard_text or stopped.cancelled_text:
+            # Nobody spoke, so there is no onset to measure a stop latency from.
+            self.publish(
+                BargeIn,
+                barge_in_id=uuid.uuid4().hex,
+                outcome="yielded",
+                stop_samples=self.now_samples,
+                stop_latency_ms=None,
+                heard_text=stopped.heard_text,
+                cancelled_text=stopped.cancelled_text,
+            )
         utterance = Utterance(
             utterance_id=uuid.uuid4().hex, text=text, start_samples=self.now_samples, end_samples=self.now_samples, source="typed"
         )
@@ -333,17 +345,18 @@ class Conversation:
         if edge == "start":
             self._break_in(at)
 
-    def _break_in(self, at: int) -> None:
-        """The user speaks: a half-duplex agent stops, and drops what it was about to say. A full-duplex one decides for itself."""
+    def _break_in(self, at: int) -> Stopped:
+        """The user has something to say: a half-duplex agent stops, and drops what it was about to say. A full-duplex one decides for
+        itself."""
         if self._agent.capabilities.full_duplex:
-            return
+            return Stopped()
         if self._replies == 1 and (at - self._reply_began) < ms_to_samples(self.spec.first_reply_guard_ms):
-            return
+            return Stopped()
         stopped = self._agent.interrupt()
-        if not (stopped.heard_text or stopped.cancelled_text):
-            return
-        self._tracker.stopped(self._now, stopped)
-        self._watchers.flush()
+        if stopped.heard_text or stopped.cancelled_text:
+            self._tracker.stopped(self._now, stopped)
+            self._watchers.flush()
+        return stopped
 
     def _utterance(self, utterance: Utterance) -> None:
         self.clock.spawn(self._decide(utterance), "decide")
