@@ -78,7 +78,7 @@ class EchoEngine:
     name = "echo"
 
     async def probe(self) -> Availability:
-        return Availability("ready", "Echoes in this process.", handshake_ms=0.0)
+        return Availability("ready", "Echoes in this process.")
 
     async def open(self, spec: EngineSpec) -> EngineSession:
         return EchoSession()
@@ -158,7 +158,7 @@ class ScriptedEngine:
         self._lines = lines
 
     async def probe(self) -> Availability:
-        return Availability("ready", "Says its script in this process.", handshake_ms=0.0)
+        return Availability("ready", "Says its script in this process.")
 
     async def open(self, spec: EngineSpec) -> EngineSession:
         return ScriptedSession(spec, self._lines)
@@ -174,7 +174,7 @@ class DyingEngine:
         self._lines = lines
 
     async def probe(self) -> Availability:
-        return Availability("ready", "Will die on purpose.", handshake_ms=0.0)
+        return Availability("ready", "Will die on purpose.")
 
     async def open(self, spec: EngineSpec) -> EngineSession:
         session = ScriptedSession(spec, self._lines)
