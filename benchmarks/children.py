@@ -19,6 +19,8 @@ ROOT = Path(__file__).parents[1]
 SERVE = ("-c", "from workbench.cli import main; main()", "serve", "--test-engines")
 SCRIPTED = ("-m", "benchmarks.scripted_server")
 START_WITHIN_S = 60.0
+FOREIGN_AT_MOST = 0.3
+"""Cores that other programs may take while something is measured that they would make late."""
 
 
 def free_port() -> int:
@@ -78,3 +80,9 @@ def cpu_s(process: psutil.Process) -> float:
     """CPU time that one process has spent so far, in seconds."""
     spent = process.cpu_times()
     return spent.user + spent.system
+
+
+def busy_s() -> float:
+    """CPU that the whole machine has spent so far, in core seconds."""
+    spent = psutil.cpu_times()
+    return float(sum(spent) - spent.idle - spent.iowait - spent.guest - spent.guest_nice)

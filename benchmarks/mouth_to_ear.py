@@ -23,7 +23,7 @@ import psutil
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, sync_playwright
 
-from benchmarks.children import SCRIPTED, cpu_s, server
+from benchmarks.children import FOREIGN_AT_MOST, SCRIPTED, busy_s, cpu_s, server
 from benchmarks.table import machine, percentile, table
 from workbench.audio.wav import write_wav
 
@@ -33,7 +33,6 @@ WINDOW = 2 * RATE
 LONGEST = RATE
 """Delays up to 1 s are looked for."""
 SETTLE_S = 4.0
-FOREIGN_AT_MOST = 0.3
 TARGET_MS = 145.0
 FLAGS = (
     "--no-sandbox",
@@ -84,12 +83,6 @@ def delay_ms(sent: Samples, received: Samples) -> float | None:
     length = 1 << int(np.ceil(np.log2(sent.size + received.size)))
     products = np.fft.irfft(np.fft.rfft(received, length) * np.conj(np.fft.rfft(sent, length)), length)
     return float(np.argmax(np.abs(products[:LONGEST]))) * 1_000 / RATE
-
-
-def busy_s() -> float:
-    """CPU that the whole machine has spent, in core seconds."""
-    spent = psutil.cpu_times()
-    return float(sum(spent) - spent.idle - spent.iowait - spent.guest - spent.guest_nice)
 
 
 def ours_s(server_process: psutil.Process) -> float:

@@ -18,7 +18,7 @@ import numpy as np
 from workbench.audio.frames import FRAME_RATE, SAMPLE_RATE, SAMPLES_PER_MS, Pcm, silence
 from workbench.audio.wav import load_wav
 from workbench.protocol import Audio, Metadata
-from workbench.wire_client import ChatClient
+from workbench.wire_client import ChatClient, ChatError
 
 CLIPS = Path(__file__).parents[1] / "tests" / "data" / "audio"
 ANSWER_S = 3.0
@@ -32,8 +32,10 @@ class Heard:
     messages: int = 0
     dropped_samples: int = 0
     notices: list[str] = field(default_factory=list)
-    words_after_ms: list[tuple[float, float]] = field(default_factory=list)
-    """For each finished utterance: session seconds, and ms from the end of its last word until its words were there."""
+    words_after_ms: list[float] = field(default_factory=list)
+    """For each finished utterance: ms from the end of its last word until its words were there."""
+    lost: str = ""
+    """Why the talk ended before its user hung up."""
 
 
 def user_sound(seconds: float, seed: int) -> Pcm:
@@ -51,8 +53,11 @@ async def user(url: str, engine: str, sound: Pcm) -> Heard:
     heard = Heard()
     async with await ChatClient.connect(url, engine=engine, events=True) as client:
         reading = asyncio.create_task(_read(client, heard))
-        await client.send_paced(sound)
-        await client.hang_up()
+        try:
+            await client.send_paced(sound)
+            await client.hang_up()
+        except ChatError as error:
+            heard.lost = str(error)
         await asyncio.wait({reading}, timeout=10.0)
         reading.cancel()
     return heard
@@ -68,8 +73,7 @@ async def _read(client: ChatClient, heard: Heard) -> None:
             case Metadata(type="event", data={"kind": "Notice", "payload": payload}):
                 heard.notices.append(payload["code"])
             case Metadata(type="event", data={"kind": "UserText", "payload": {"final": True}} as data):
-                waited_ms = (data["noticed_samples"] - data["at_samples"]) / SAMPLES_PER_MS
-                heard.words_after_ms.append((data["noticed_samples"] / SAMPLE_RATE, waited_ms))
+                heard.words_after_ms.append((data["noticed_samples"] - data["at_samples"]) / SAMPLES_PER_MS)
             case _:
                 pass
 
