@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 
 CONVERSATION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 MAX_PROMPT_CHARS = 8_000
+USER_MARGIN_MS = 10.0
+"""How long a user's packet waits at first; the timeline takes more where it sees more jitter. Every millisecond is mouth-to-ear delay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ class Sessions:
             ears = await self._ears(actor)
         except SpeechError as error:
             raise TalkRefused("asr_unavailable", str(error)) from error
-        timeline = UserTimeline()
+        timeline = UserTimeline(target_depth_ms=USER_MARGIN_MS)
         conversation = self._conversation(
             request,
             persona,
