@@ -130,7 +130,7 @@ class Server:
             case "http_414":
                 return ServerFault("The persona's prompt is too long for an address.", "Shorten it to 1,000 characters.")
             case "connection":
-                return ServerFault(f"{error}.", self._start_it())
+                return ServerFault(f"No talk can be opened ({error}).", self._start_it())
             case _:
                 return ServerFault(f"What answers at {self.shown} is no PersonaPlex server ({error}).", "Correct PERSONAPLEX_URL.")
 
