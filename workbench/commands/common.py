@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -80,3 +81,18 @@ def load_settings(**given: Any) -> Settings:
     except ValidationError as error:
         told = "; ".join(f"{fault['loc'][0] if fault['loc'] else 'settings'}: {fault['msg']}" for fault in error.errors())
         raise CommandError(f"A setting cannot be used: {told}. Settings come from flags, WORKBENCH_ variables and .env.") from error
+
+
+def listen_on(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises CommandError when the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise CommandError(
+            f"{host}:{port} cannot be listened on ({error.strerror}). Another server may be running there; choose another --port."
+        ) from error
+    return listening

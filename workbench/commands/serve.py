@@ -18,7 +18,7 @@ import uvicorn
 
 from workbench.api.app import create_app
 from workbench.assembly import Workbench, assemble
-from workbench.commands.common import CommandError, DataDir, Db, load_settings, run, say
+from workbench.commands.common import DataDir, Db, listen_on, load_settings, run, say
 from workbench.engines.base import EngineError
 from workbench.engines.roster import AUTO
 from workbench.settings import Settings
@@ -59,18 +59,7 @@ def serve(
 
 def listen(settings: Settings) -> socket.socket:
     """The listening socket, before anything is loaded: a busy port is told at once. Raises CommandError."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listening = socket.socket(family)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((settings.host, settings.port))
-    except OSError as error:
-        listening.close()
-        raise CommandError(
-            f"{settings.host}:{settings.port} cannot be listened on ({error.strerror}). "
-            "Another server may be running there; choose another --port."
-        ) from error
-    return listening
+    return listen_on(settings.host, settings.port)
 
 
 class Server(uvicorn.Server):

@@ -1,0 +1,86 @@
+"""`workbench gateway`: the PersonaPlex model server."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from workbench.commands.common import CommandError, listen_on, load_settings, say, told_plainly
+
+Device = Literal["auto", "cuda", "cpu"]
+Dtype = Literal["bfloat16", "float32"]
+
+DEFAULT_CHECKPOINT = "nvidia/personaplex-7b-v1"
+CheckpointName = Annotated[str, typer.Option("--checkpoint", help="A folder, or a repository of the Hugging Face Hub (HF_TOKEN).")]
+DeviceName = Annotated[Device, typer.Option("--device", help="auto = cuda where there is one.")]
+DtypeName = Annotated[Dtype | None, typer.Option("--dtype", help="bfloat16 on cuda and float32 on a CPU unless given.")]
+
+
+def gateway(
+    checkpoint: CheckpointName = DEFAULT_CHECKPOINT,
+    revision: Annotated[str, typer.Option(help="Revision of the repository: a commit, tag or branch.")] = "main",
+    voices: Annotated[Path | None, typer.Option(help="Folder of voices (.pt, .wav); else the checkpoint's own.")] = None,
+    device: DeviceName = "auto",
+    dtype: DtypeName = None,
+    slots: Annotated[int, typer.Option(min=1, help="Talks at once; each takes 1.6 GB beside the 7B model's 16 GB.")] = 1,
+    host: Annotated[str, typer.Option(help="Address to listen on; another one than loopback needs --token.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port.")] = 8998,
+    token: Annotated[str | None, typer.Option(envvar="PERSONAPLEX_TOKEN", help="Asked of every client as a bearer.")] = None,
+    origin: Annotated[list[str] | None, typer.Option(help="Page of another host that may connect; may be repeated.")] = None,
+    certificate: Annotated[Path | None, typer.Option(help="TLS certificate (PEM).")] = None,
+    key: Annotated[Path | None, typer.Option(help="TLS key (PEM).")] = None,
+    pace: Annotated[Literal["realtime", "client"], typer.Option(help="client: wait for every client's frame, for tests.")] = "realtime",
+    idle_s: Annotated[float, typer.Option(min=1, help="Seconds without sound after which a talk is ended.")] = 30.0,
+    length_s: Annotated[float, typer.Option(min=1, help="Seconds after which a talk is ended.")] = 3_600.0,
+    waiting: Annotated[int, typer.Option(min=0, help="Visitors that may wait for a slot.")] = 16,
+) -> None:
+    """Serve the PersonaPlex model: many full-duplex talks from one model, at /api/chat."""
+    with told_plainly(), model_faults():
+        from workbench.gateway.load import find_checkpoint, load_model
+        from workbench.gateway.owner import Limits
+        from workbench.gateway.server import ServerOptions, serve
+
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        logging.getLogger("httpx").setLevel(logging.WARNING)
+        options = ServerOptions(host, port, token, tuple(origin or ()), certificate, key, pace, Limits(idle_s, length_s, waiting))
+        # A taken port is told before the model is loaded, which takes a minute.
+        listen_on(host, port).close()
+        hub = load_settings().hf_token
+        say(f"Opening {checkpoint}.")
+        found = find_checkpoint(checkpoint, revision=revision, token=hub.get_secret_value() if hub is not None else None)
+        where = choose_device(device)
+        say(f"Loading {found.name} (revision {found.revision}, licence {found.licence}) on {where} for {slots} talks.")
+        serve(load_model(found, device=where, rows=slots, dtype=dtype, voices=voices), options)
+
+
+@contextmanager
+def model_faults() -> Iterator[None]:
+    """Faults of the model's room as CommandError; without its packages there is one line that says how to get them."""
+    missing = [name for name in ("torch", "moshi") if find_spec(name) is None]
+    if missing:
+        raise CommandError(f"{' and '.join(missing)} must be installed for the PersonaPlex model: uv sync --extra personaplex")
+    from workbench.gateway.checkpoint import CheckpointError
+    from workbench.gateway.prefill import PrefillError
+    from workbench.gateway.prompts import PromptError
+    from workbench.gateway.server import ServerError
+    from workbench.gateway.voices import VoiceError
+
+    try:
+        yield
+    except (CheckpointError, PrefillError, PromptError, ServerError, VoiceError) as error:
+        raise CommandError(str(error)) from error
+
+
+def choose_device(device: Device) -> str:
+    """What `auto` stands for here."""
+    if device != "auto":
+        return device
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
