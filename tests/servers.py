@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 import signal
@@ -89,6 +90,15 @@ class Running:
         """`GET /health`."""
         answer: dict[str, Any] = httpx.get(f"{self.url}/health", timeout=10.0).raise_for_status().json()
         return answer
+
+    async def health_when(self, **wanted: object) -> dict[str, Any]:
+        """`/health` as soon as these fields have these values. Raises TimeoutError when they have not within 30 s."""
+        async with asyncio.timeout(30):
+            while True:
+                told = await asyncio.to_thread(self.health)
+                if all(told[name] == value for name, value in wanted.items()):
+                    return told
+                await asyncio.sleep(0.1)
 
     def metric(self, name: str) -> float:
         """One figure of `/metrics` that has no labels."""

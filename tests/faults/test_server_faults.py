@@ -7,12 +7,11 @@ import re
 import resource
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
-from servers import CLI, CLIPS, ROOT, SCRIPTED, Running, clean_environment, opened_store, running
+from servers import CLI, CLIPS, ROOT, SCRIPTED, clean_environment, opened_store, running
 from ws_talks import WsTalk, found_share
 
 from workbench import events
@@ -110,7 +109,7 @@ async def test_a_full_disk_is_told_once_and_the_talk_goes_on(tmp_path: Path) -> 
             playing = asyncio.create_task(talk.play(np.concatenate([SPEECH, silence(2 * SAMPLE_RATE), SPEECH, silence(3 * SAMPLE_RATE)])))
             await talk.until(lambda: talk.heard_frames > 10)
             server.limit_files(4_096)
-            health = await _health_once(server, "degraded")
+            health = await server.health_when(status="degraded")
             frames = talk.heard_frames
             await talk.until(lambda: talk.heard_frames > frames + 25 and talk.words)
             server.limit_files(resource.RLIM_INFINITY)
@@ -119,7 +118,7 @@ async def test_a_full_disk_is_told_once_and_the_talk_goes_on(tmp_path: Path) -> 
         assert "The disk is full: free some space; writing goes on by itself." in fault
         assert len(re.findall(r"workbench\.duckdb cannot be written", server.said)) == 1, "told once, not with every batch"
         assert "Traceback" not in server.said
-        assert (await _health_once(server, "ok"))["store"]["lost_rows"] == 0
+        assert (await server.health_when(status="ok"))["store"]["lost_rows"] == 0
         assert server.stop() == 0
     with opened_store(data_dir) as store:
         kept = queries.read_events(store, talk.session_id)
@@ -130,11 +129,3 @@ async def test_a_full_disk_is_told_once_and_the_talk_goes_on(tmp_path: Path) -> 
     assert kept[-1].reason == "hung_up"
     stereo, _rate = soundfile.read(data_dir / "audio" / f"{talk.session_id}.flac", dtype="int16")
     assert len(stereo) == len(ticks) * FRAME_SAMPLES, "lost sound is silence of its length"
-
-
-async def _health_once(server: Running, status: str) -> dict[str, Any]:
-    """`/health` as soon as it has this status."""
-    async with asyncio.timeout(30):
-        while (told := await asyncio.to_thread(server.health))["status"] != status:  # noqa: ASYNC110 - another process, which has no event to wait for
-            await asyncio.sleep(0.1)
-    return told
