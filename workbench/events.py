@@ -303,10 +303,12 @@ class FrameTiming(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioLost(Event):
-    """User audio that never arrived and was replaced by silence of the same length."""
+    """User audio that nobody heard. `network`: it never arrived, and silence of the same length stands for it. `backlog`: it was thrown
+    away, because more was waiting than may wait (the client sent faster than real time, or the server was held up)."""
 
     samples: int
     packets: int
+    cause: Literal["network", "backlog"] = "network"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -265,6 +265,27 @@ def test_sound_on_the_session_clock_is_passed_on_as_it_is() -> None:
         np.testing.assert_array_equal(frame.pcm, sound[(tick - 1) * FRAME_SAMPLES : tick * FRAME_SAMPLES])
 
 
+def test_a_tick_that_was_held_up_for_seconds_is_late_and_loses_nothing() -> None:
+    timeline = UserTimeline()
+    sound = np.arange(5 * SAMPLE_RATE, dtype=np.float32) / (5 * SAMPLE_RATE)
+    for packet in range(sound.size // 480):
+        timeline.push(sound[packet * 480 : (packet + 1) * 480], packet * 480, (packet + 1) * 0.02)
+        if packet == 100:
+            break
+    # Two seconds have come, and only now the ticks of these two seconds are made up for.
+    frames = [timeline.take(FRAME_SAMPLES, tick * FRAME_SAMPLES) for tick in range(1, 26)]
+    assert sum(frame.lost_samples + frame.dropped_samples for frame in frames) == 0
+    assert np.max(np.concatenate([frame.pcm for frame in frames])) > 0.3
+
+
+def test_what_the_backlog_throws_away_is_told_with_the_next_frame_and_only_once() -> None:
+    timeline = UserTimeline(max_backlog_ms=1_000)
+    timeline.push(np.ones(3 * SAMPLE_RATE, dtype=np.float32), 0, 0.02)
+    first, second = timeline.take(FRAME_SAMPLES, FRAME_SAMPLES), timeline.take(FRAME_SAMPLES, 2 * FRAME_SAMPLES)
+    assert first.dropped_samples == timeline.counts.dropped_samples > 0
+    assert second.dropped_samples == 0
+
+
 def test_arrivals_that_are_no_session_time_are_refused() -> None:
     timeline = UserTimeline()
     timeline.push(silence(480), None, 86_400.0)

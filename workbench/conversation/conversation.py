@@ -311,6 +311,8 @@ class Conversation:
         taken = self._input.take(FRAME_SAMPLES, self._now)
         if taken.lost_samples:
             self.publish(AudioLost, samples=taken.lost_samples, packets=taken.lost_packets)
+        if taken.dropped_samples:
+            self.publish(AudioLost, samples=taken.dropped_samples, packets=0, cause="backlog")
         if taken.correction_samples:
             self.publish(ClockCorrected, samples=taken.correction_samples, drift_ppm=taken.drift_ppm)
         if self._typist is None or not self._typist.active:
