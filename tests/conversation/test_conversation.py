@@ -397,3 +397,10 @@ async def test_typing_over_the_agent_stops_it_and_says_what_was_cut() -> None:
     assert barge_in.heard_text.startswith("one")
     assert barge_in.cancelled_text.endswith("ten")
     assert said(result).endswith("ok")
+
+
+async def test_a_clip_ends_the_talk_even_when_the_agent_never_falls_silent() -> None:
+    words = " ".join(["on"] * 600)
+    result = await run_talk(HELLO, engines=[ScriptedEngine([words])], asr=ScriptedAsr(["hello"]), tones=True)
+    assert result.reason == "time_limit"
+    assert 120 < result.of(SessionClosed)[0].at_samples / SAMPLE_RATE < 125

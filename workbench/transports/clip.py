@@ -37,6 +37,9 @@ QUIET_MS = 2_500.0
 ANSWER_MS = 20_000.0
 """How long speech may wait for its words, and an utterance for the first sound of its answer."""
 
+LONGEST_TAIL_MS = 120_000.0
+"""After this much more than the clip the talk ends in any case: a full-duplex persona may talk on for ever."""
+
 
 @dataclass(slots=True)
 class Account:
@@ -113,6 +116,7 @@ class ClipDriver:
         self._speaking: set[str] = set()
         self._tools: set[str] = set()
         self._last = 0
+        self._clip_ended = 0
         self._words_due: int | None = None
         self._answer_due: int | None = None
 
@@ -150,7 +154,13 @@ class ClipDriver:
     def on_frame(self, start_samples: int, user: Pcm, agent: Pcm) -> None:
         if self._agent is not None:
             self._agent.append(agent)
-        if not self._clip.exhausted or self._speaking or self._tools:
+        if not self._clip.exhausted:
+            self._last = self._clip_ended = start_samples
+            return
+        if start_samples - self._clip_ended > LONGEST_TAIL_MS * SAMPLES_PER_MS:
+            self._hang_up("time_limit")
+            return
+        if self._speaking or self._tools:
             self._last = max(self._last, start_samples)
             return
         if any(due is not None and start_samples < due for due in (self._words_due, self._answer_due)):
