@@ -13,13 +13,13 @@ from dataclasses import dataclass
 class TurnPolicy:
     """Times are milliseconds of silence as the detector counts it (it lags true silence by some 70 ms)."""
 
-    checks: tuple[tuple[float, float], ...] = ((160.0, 0.5), (400.0, 0.5), (640.0, 0.4))
+    checks: tuple[tuple[float, float], ...] = ((128.0, 0.5), (400.0, 0.5), (640.0, 0.4))
     """(silence at which the model is asked, probability from which the turn counts as complete)."""
     min_hold_ms: float = 200.0
     """No turn ends before this, whatever the model says."""
     cap_ms: float = 800.0
     """Every turn ends after this, whatever the model says."""
-    decode_after_ms: float = 160.0
+    decode_after_ms: float = 128.0
     """Silence after which the recogniser is asked for the words, before it is known that the turn is over. With the first check, so
     that words, judgement and the first clause of the reply are all ready at the tick after `min_hold_ms`."""
     fixed_hold_ms: float | None = None
