@@ -42,7 +42,7 @@ from workbench.wire_client import ChatError
 log = logging.getLogger(__name__)
 
 SESSIONS_PER_CORE = 2
-"""Classic talks that one core holds in real time with the embedded recogniser; to be replaced by the figure of `benchmarks/`."""
+"""Classic talks that one core holds in real time with the embedded recogniser: `benchmarks.concurrency` held four on two cores."""
 
 AUTOMATIC = ("personaplex", "classic")
 """Engines that `auto` may take, best first."""
