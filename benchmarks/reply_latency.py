@@ -91,7 +91,7 @@ async def reply_to(workbench: Workbench, clip: Path, last_word_s: float, *, fast
 async def measure(policy: str, passes: int, *, fast: bool) -> list[Reply]:
     words = json.loads((CLIPS / "alignment.json").read_text())["clips"]
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(data_dir=Path(folder), recording=False, **POLICIES[policy])  # type: ignore[arg-type]
+        settings = Settings(data_dir=Path(folder), recording=False, **POLICIES[policy])  # type: ignore[arg-type]  # mypy tries the floats on every field
         workbench = await assemble(settings)
         try:
             return [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -74,7 +74,6 @@ class TalkResult:
     agent: Pcm
     """The agent stem from session time 0, [n] at 24 kHz."""
     conversation: Conversation
-    extra: dict[str, Any] = field(default_factory=dict)
 
     def of(self, kind: type[E]) -> list[E]:
         """The events of one kind, in order."""
