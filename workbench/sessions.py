@@ -238,6 +238,7 @@ class Sessions:
                 transport=request.transport,
                 recording=recording,
                 max_s=settings.max_session_s,
+                user=request.user,
                 first_reply_guard_ms=settings.first_reply_guard_ms if request.transport == "webrtc" else 0.0,
             ),
             clock=clock,

@@ -44,6 +44,9 @@ class Talk(Protocol):
     """What an actor may do in a conversation."""
 
     session_id: str
+    conversation_id: str
+    user: str
+    """Who talks, as the transport knows them; empty when nobody logged in."""
     clock: SessionClock
 
     @property

@@ -13,6 +13,7 @@ from workbench.bridge.bridge import CALLED_OFF, STOPPED, STOPPED_LATE, Bridge
 from workbench.bridge.intent import Intent
 from workbench.bridge.invocation import NOT_WORKED, TOO_LATE, Timing
 from workbench.bridge.local import LocalProvider
+from workbench.bridge.provider import CallContext
 from workbench.bridge.registry import Registry
 from workbench.bridge.tool import Tool, ToolResult
 from workbench.bridge.tools import register_builtin
@@ -88,7 +89,7 @@ async def test_read_is_run_and_spoken() -> None:
     assert finished.result == {"celsius": 21}
     assert (delivered.how, delivered.words_asked, delivered.words_heard, delivered.interrupted) == ("engine", 7, 7, False)
     assert {event.invocation_id for event in stage.talk.events if isinstance(event, ToolEvent)} == {"i1"}
-    assert stage.provider.calls[0].idempotency_key == "i1"
+    assert stage.provider.calls[0].context.idempotency_key == "i1"
     assert stage.talk.of(ToolProgressed)[0].fraction == 0.5
     assert [timing.stage for timing in stage.talk.of(StageTiming)] == ["intent", "dispatch", "tool", "delivery"]
 
@@ -430,7 +431,7 @@ async def test_a_thread_that_cannot_be_stopped_gives_its_result_late(go: threadi
 
     tool = Tool("slow", "Be slow")
     provider.add("slow", slow)
-    call = asyncio.ensure_future(provider.call(tool, {}, idempotency_key="k", on_progress=lambda _f, _m: None))
+    call = asyncio.ensure_future(provider.call(tool, {}, context=CallContext("k"), on_progress=lambda _f, _m: None))
     await asyncio.sleep(0)
     call.cancel()
     await asyncio.sleep(0)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from workbench.bridge.local import LocalProvider
+from workbench.bridge.provider import CallContext
 from workbench.bridge.registry import Registry
 from workbench.bridge.tool import Slot, SlotValue, Tool, ToolError, ToolResult
 from workbench.bridge.tools import register_builtin
@@ -93,7 +94,7 @@ async def test_local_functions() -> None:
         provider.add("now", later)
 
     async def call(name: str) -> ToolResult:
-        return await provider.call(Tool(name, "Do it"), {"n": 1}, idempotency_key="k", on_progress=lambda _fraction, _message: None)
+        return await provider.call(Tool(name, "Do it"), {"n": 1}, context=CallContext("k"), on_progress=lambda _fraction, _message: None)
 
     assert [(await call("now")).spoken, (await call("later")).spoken] == ["now 1", "later 1"]
     with pytest.raises(ToolError, match="gave a int; it must give a ToolResult"):
@@ -102,3 +103,24 @@ async def test_local_functions() -> None:
         await call("ghost")
     assert (await provider.probe()).reason == "3 functions in this process"
     provider.close()
+
+
+def test_a_providers_tools_are_replaced_as_a_whole_or_not_at_all() -> None:
+    registry, mine, other = Registry(), LocalProvider("mine"), LocalProvider("other")
+    registry.add(mine, Tool("a", "Do a", provider="mine"), Tool("b", "Do b", provider="mine"))
+    registry.add(other, Tool("c", "Do c", provider="other"))
+    registry.refresh(mine, [Tool("b", "Do b anew", provider="mine")])
+    assert sorted(tool.name for tool in registry) == ["b", "c"]
+    with pytest.raises(ToolError, match="registered already"):
+        registry.refresh(mine, [Tool("d", "Do d", provider="mine"), Tool("c", "Do c", provider="mine")])
+    assert sorted(tool.name for tool in registry) == ["b", "c"]
+
+
+def test_one_tool_catches_commands() -> None:
+    registry, provider = Registry(), LocalProvider()
+    schema = {"type": "object", "properties": {"message": {"type": "string"}}}
+    assert registry.catching is None
+    registry.add(provider, Tool("ask", "Ask", schema, catches=True, message_argument="message"))
+    assert registry.catching is registry["ask"]
+    with pytest.raises(ToolError, match="only one tool can"):
+        registry.add(provider, Tool("ask_too", "Ask", schema, catches=True, message_argument="message"))

@@ -66,6 +66,7 @@ class TextTalk:
     def __init__(self, conversation_id: str, persona: Persona, bridge: Bridge, responder: Responder, observer: Observer) -> None:
         self.session_id = uuid.uuid4().hex
         self.conversation_id = conversation_id
+        self.user = ""
         self.persona = persona
         self.clock: SessionClock = FastClock()
         self.lock = asyncio.Lock()

@@ -143,7 +143,7 @@ class Bridge:
             self._talk.publish(ToolRefused, invocation_id=self._new_id(), tool=tool.name, reason=decision.reason)
             self._speak(decision.say)
             return bool(decision.say)
-        order = Order(self._new_id(), utterance.utterance_id, tool, dict(decision.arguments))
+        order = Order(self._new_id(), utterance.utterance_id, tool, dict(decision.arguments), utterance.text, decision.tier)
         if not self._fits(order):
             return True
         if decision.act == "propose":
@@ -164,14 +164,14 @@ class Bridge:
     def _propose(self, order: Order, prompt: str) -> None:
         self._refuse_pending("another request took its place")
         deadline = self._talk.clock.now_samples + ms_to_samples(self._timing.confirm_within_ms)
-        self._pending = Pending(order.invocation_id, order.utterance_id, order.tool, order.arguments, deadline)
+        self._pending = Pending(order.invocation_id, order.utterance_id, order.tool, order.arguments, deadline, order.tier, order.utterance)
         self._talk.publish(
             ToolProposed,
             invocation_id=order.invocation_id,
             tool=order.tool.name,
             utterance_id=order.utterance_id,
             arguments=dict(order.arguments),
-            tier=order.tool.tier,
+            tier=order.tier,
             prompt=prompt,
             deadline_samples=deadline,
         )
@@ -188,7 +188,10 @@ class Bridge:
         if pending is None:
             raise AssertionError("the policy confirmed an action that does not wait")
         self._talk.publish(ToolConfirmed, invocation_id=pending.invocation_id, tool=pending.tool.name, phrase=utterance.text[:200])
-        self._dispatch(Order(pending.invocation_id, utterance.utterance_id, pending.tool, pending.arguments), utterance)
+        order = Order(
+            pending.invocation_id, utterance.utterance_id, pending.tool, pending.arguments, pending.utterance, pending.tier, confirmed=True
+        )
+        self._dispatch(order, utterance)
 
     def _dispatch(self, order: Order, utterance: Utterance) -> None:
         invocation = Invocation(self._talk, self._tasks, order, self._registry.provider(order.tool), self._timing)
@@ -205,7 +208,7 @@ class Bridge:
     def _abort(self, reason: str) -> None:
         stopped = [invocation for invocation in self._running if invocation.cancel(reason)]
         refused = self._refuse_pending(reason)
-        if any(invocation.order.tool.tier != "read" for invocation in stopped):
+        if any(invocation.order.tier != "read" for invocation in stopped):
             self._speak(STOPPED_LATE)
         elif refused or stopped:
             self._speak(CALLED_OFF if refused else STOPPED)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from workbench.events import Tier
+
 IntentKind = Literal["chitchat", "query", "command", "confirm", "abort"]
 """`query` asks for a tool that only reads, `command` for one that changes something."""
 
@@ -20,6 +22,8 @@ class Intent:
     confidence: float = 1.0
     """0 to 1, on the classifier's own scale; for the rules 1 - cost / 2 of the phrase that fitted (see `templates`)."""
     source: str = "rules"
+    tier: Tier | None = None
+    """How dangerous the *words* are ("wipe the disk" is destructive, whatever tool answers to it); None = as its tool is."""
 
 
 class Classifier(Protocol):

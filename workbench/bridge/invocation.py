@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 from workbench.audio.frames import samples_to_ms
 from workbench.bridge.delivery import Delivery
-from workbench.bridge.provider import Provider
+from workbench.bridge.provider import CallContext, Provider
 from workbench.bridge.spoken import short_form
 from workbench.bridge.tasks import Tasks
 from workbench.bridge.tool import Tool, ToolError, ToolResult
-from workbench.events import ResultDelivered, StageTiming, ToolCancelled, ToolFailed, ToolFinished, ToolProgressed, ToolStarted
+from workbench.events import ResultDelivered, StageTiming, Tier, ToolCancelled, ToolFailed, ToolFinished, ToolProgressed, ToolStarted
 from workbench.talk import Talk
 
 logger = logging.getLogger(__name__)
@@ -43,6 +43,11 @@ class Order:
     utterance_id: str
     tool: Tool
     arguments: Mapping[str, Any]
+    utterance: str = ""
+    """The user's own words that asked for it."""
+    tier: Tier = "read"
+    """How dangerous it is: the tool's own tier, or that of the words where they are worse."""
+    confirmed: bool = False
 
 
 class Invocation:
@@ -73,7 +78,7 @@ class Invocation:
             utterance_id=order.utterance_id,
             provider=order.tool.provider,
             arguments=dict(order.arguments),
-            tier=order.tool.tier,
+            tier=order.tier,
         )
         self._talk.hold(self.timeout_ms)
         self._call = self._tasks.spawn(self._answer(), f"tool {order.tool.name}")
@@ -109,13 +114,22 @@ class Invocation:
         limit_s = order.tool.timeout_s if self._talk.clock.pace == "fast" else None
         try:
             async with asyncio.timeout(limit_s):
-                result = await self._provider.call(
-                    order.tool, order.arguments, idempotency_key=order.invocation_id, on_progress=self._progress
-                )
+                result = await self._provider.call(order.tool, order.arguments, context=self._context(), on_progress=self._progress)
             json.dumps(dict(result.data), allow_nan=False)
         except Exception as error:  # noqa: BLE001 - whatever a provider raises becomes a row, see `_settle`
             return error
         return result
+
+    def _context(self) -> CallContext:
+        order = self.order
+        return CallContext(
+            idempotency_key=order.invocation_id,
+            session_id=self._talk.session_id,
+            conversation_id=self._talk.conversation_id,
+            user=self._talk.user,
+            utterance=order.utterance,
+            confirmed=order.confirmed,
+        )
 
     async def _expire(self) -> None:
         await self._talk.clock.sleep_ms(self.timeout_ms)

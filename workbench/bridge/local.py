@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from workbench.bridge.provider import OnProgress, ProviderState
+from workbench.bridge.provider import CallContext, OnProgress, ProviderState
 from workbench.bridge.tool import Tool, ToolError, ToolResult
 
 Function = Callable[[Mapping[str, Any]], ToolResult | Awaitable[ToolResult]]
@@ -31,7 +31,7 @@ class LocalProvider:
             raise ToolError(f"provider {self.name} has a function for {tool_name} already; give the second one another name")
         self._functions[tool_name] = function
 
-    async def call(self, tool: Tool, arguments: Mapping[str, Any], *, idempotency_key: str, on_progress: OnProgress) -> ToolResult:
+    async def call(self, tool: Tool, arguments: Mapping[str, Any], *, context: CallContext, on_progress: OnProgress) -> ToolResult:
         function = self._functions.get(tool.name)
         if function is None:
             raise ToolError(f"provider {self.name} has no function for {tool.name}; add it with LocalProvider.add")

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from workbench.bridge.intent import Intent
 from workbench.bridge.replies import CONFIRM_PHRASE, IRREVERSIBLE_PHRASE, read_reply
 from workbench.bridge.tool import Tool
+from workbench.events import Tier
 
 Act = Literal["leave", "run", "propose", "confirm", "ask_again", "abort", "deny"]
 
@@ -26,6 +27,9 @@ class Pending:
     tool: Tool
     arguments: Mapping[str, Any]
     deadline_samples: int
+    tier: Tier
+    utterance: str = ""
+    """The user's own words that asked for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,16 @@ class Decision:
     tool: Tool | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     say: str = ""
+    tier: Tier = "read"
+    """The tool's tier, or that of the words where they are worse."""
+
+
+_BY_DANGER: tuple[Tier, ...] = ("read", "write", "destructive")
+
+
+def gate(tool: Tool, intent: Intent) -> Tier:
+    """How dangerous it is to do what was said with this tool: the worse of the two."""
+    return max(tool.tier, intent.tier or "read", key=_BY_DANGER.index)
 
 
 def decide(
@@ -60,20 +74,23 @@ def decide(
         return Decision("leave", "nothing waits for an answer")
     if tool is None:
         return Decision("leave", "no tool is asked for")
+    tier = gate(tool, intent)
     if tool.name not in allowed:
-        say = "" if tool.tier == "read" else "I am not allowed to do that."
-        return Decision("deny", f"this persona may not use {tool.name}", tool, intent.arguments, say)
-    if tool.tier == "read":
+        say = "" if tier == "read" else "I am not allowed to do that."
+        return Decision("deny", f"this persona may not use {tool.name}", tool, intent.arguments, say, tier)
+    if tier == "read":
         return Decision("run", "reading needs no confirmation", tool, intent.arguments)
-    reason = f"a {tool.tier} action needs the user's word"
-    return Decision("propose", reason, tool, intent.arguments, f"{_plan(tool, intent.arguments)} {_ask(tool)}")
+    reason = f"a {tier} action needs the user's word"
+    return Decision("propose", reason, tool, intent.arguments, f"{_plan(tool, intent.arguments)} {_ask(tier)}", tier)
 
 
 def _confirm(pending: Pending, reply: str | None) -> Decision:
-    if pending.tool.tier == "destructive" and reply != "irreversible":
-        return Decision("ask_again", "a plain yes does not allow what cannot be undone", pending.tool, say=_ask(pending.tool))
+    if pending.tier == "destructive" and reply != "irreversible":
+        return Decision(
+            "ask_again", "a plain yes does not allow what cannot be undone", pending.tool, say=_ask(pending.tier), tier=pending.tier
+        )
     phrase = IRREVERSIBLE_PHRASE if reply == "irreversible" else CONFIRM_PHRASE
-    return Decision("confirm", f"the user agreed ({phrase})", pending.tool, pending.arguments)
+    return Decision("confirm", f"the user agreed ({phrase})", pending.tool, pending.arguments, tier=pending.tier)
 
 
 def _plan(tool: Tool, arguments: Mapping[str, Any]) -> str:
@@ -83,7 +100,7 @@ def _plan(tool: Tool, arguments: Mapping[str, Any]) -> str:
     return f"{plan}: {values}." if values else f"{plan}."
 
 
-def _ask(tool: Tool) -> str:
-    if tool.tier == "destructive":
+def _ask(tier: Tier) -> str:
+    if tier == "destructive":
         return f"This cannot be undone. Say {IRREVERSIBLE_PHRASE}, or cancel that."
     return f"Say {CONFIRM_PHRASE}, or cancel that."

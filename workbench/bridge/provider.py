@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,6 +10,22 @@ from workbench.bridge.tool import Tool, ToolResult
 
 OnProgress = Callable[[float | None, str], None]
 """`(fraction, message)`: fraction from 0 to 1, None when unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """For whom a tool is called, and in which talk. Providers send on what their contract has a field for."""
+
+    idempotency_key: str
+    """The invocation's id: a second call with the same key must not do the work again."""
+    session_id: str = ""
+    conversation_id: str = ""
+    user: str = ""
+    """Who talks, as the transport knows them; empty when nobody logged in."""
+    utterance: str = ""
+    """The user's own words."""
+    confirmed: bool = False
+    """The user said the word that the policy asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +43,7 @@ class Provider(Protocol):
 
     name: str
 
-    async def call(self, tool: Tool, arguments: Mapping[str, Any], *, idempotency_key: str, on_progress: OnProgress) -> ToolResult:
+    async def call(self, tool: Tool, arguments: Mapping[str, Any], *, context: CallContext, on_progress: OnProgress) -> ToolResult:
         """Does it once; a second call with the same key must not do it again. Raises ToolError when it could not.
 
         A cancellation is passed on to whoever does the work. Where the work cannot be stopped, the call goes on to its end and
@@ -37,4 +53,16 @@ class Provider(Protocol):
 
     async def probe(self) -> ProviderState:
         """Asks the provider, bounded to 3 s. Never raises; what is wrong is in the answer."""
+        ...
+
+
+class RemoteProvider(Provider, Protocol):
+    """A provider that lives elsewhere: it is connected to, tells which tools it has, and can be away."""
+
+    async def open(self) -> Sequence[Tool]:
+        """Connects and gives the tools. Raises ToolError with the repair; may be called again after that, and after `close`."""
+        ...
+
+    async def close(self) -> None:
+        """Gives the connection back. Never raises."""
         ...

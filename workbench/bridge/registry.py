@@ -30,7 +30,25 @@ class Registry:
                 raise ToolError(f"tool {tool.name} names the provider {tool.provider!r} but was added with {provider.name!r}")
             if tool.name in self._tools:
                 raise ToolError(f"a tool called {tool.name} is registered already (by {self._tools[tool.name].provider}); rename one")
+            if tool.catches and self.catching is not None:
+                raise ToolError(f"{self.catching.name} and {tool.name} both want to catch commands; only one tool can")
             self._tools[tool.name] = tool
+
+    def refresh(self, provider: Provider, tools: Sequence[Tool]) -> None:
+        """Puts `tools` in the place of all that this provider had; talks that go on see it at their next utterance. Raises ToolError
+        as `add` does, and changes nothing then."""
+        before = self._tools
+        self._tools = {name: tool for name, tool in before.items() if tool.provider != provider.name}
+        try:
+            self.add(provider, *tools)
+        except ToolError:
+            self._tools = before
+            raise
+
+    @property
+    def catching(self) -> Tool | None:
+        """The tool that takes commands that fit no other's phrases."""
+        return next((tool for tool in self if tool.catches), None)
 
     def __iter__(self) -> Iterator[Tool]:
         return iter(self._tools.values())
@@ -47,6 +65,10 @@ class Registry:
     @property
     def providers(self) -> Sequence[Provider]:
         return tuple(self._providers.values())
+
+    def by_provider(self, name: str) -> Sequence[Tool]:
+        """The tools of one provider."""
+        return tuple(tool for tool in self if tool.provider == name)
 
     def allowed(self, names: Sequence[str]) -> frozenset[str]:
         """The registered tools among a persona's `names`; `*` stands for all."""

@@ -65,6 +65,10 @@ class Tool:
     slots: Mapping[str, Slot] = field(default_factory=dict)
     """How the arguments in the templates are spoken; those left out follow from their schema."""
     provider: str = "local"
+    catches: bool = False
+    """Commands that fit no tool's phrases go to this one (an orchestrator that understands by itself). At most one of a registry."""
+    message_argument: str | None = None
+    """The argument that gets the user's whole utterance."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.\-]{0,63}", self.name):
@@ -77,6 +81,10 @@ class Tool:
             check_schema(self.parameters)
         except SchemaError as error:
             raise ToolError(f"tool {self.name}: {error}") from error
+        if self.message_argument is not None and self.message_argument not in self.properties:
+            raise ToolError(f"tool {self.name}: message_argument {self.message_argument!r} is not in its parameters")
+        if self.catches and self.message_argument is None:
+            raise ToolError(f"tool {self.name}: a tool that catches commands needs a message_argument to get their words")
         for template in self.templates:
             for slot in SLOT.findall(template):
                 if slot not in self.properties:

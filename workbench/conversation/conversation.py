@@ -63,6 +63,8 @@ class TalkSpec:
     recording: bool
     max_s: float
     """The talk is ended with `time_limit` after this much session time."""
+    user: str = ""
+    """Who talks, as the transport knows them; empty when nobody logged in."""
     first_reply_guard_ms: float = 0.0
     """Onsets this early in the first reply do not stop it: an echo canceller needs that long to settle."""
 
@@ -91,6 +93,8 @@ class Conversation:
         observers: Sequence[Observer] = (),
     ) -> None:
         self.session_id = spec.session_id
+        self.conversation_id = spec.conversation_id
+        self.user = spec.user
         self.spec = spec
         self._now = 0
         self.clock = clock

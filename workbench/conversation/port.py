@@ -28,6 +28,8 @@ class TalkRequest:
     seed: int | None = None
     recording: bool | None = None
     client_address: str = ""
+    user: str = ""
+    """Who talks, as a login told the transport; never what a visitor merely claims."""
     text_prompt: str | None = None
     """A prompt of the visitor's own, instead of the persona's."""
     sampling: Mapping[str, float] = field(default_factory=dict)

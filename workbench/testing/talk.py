@@ -30,6 +30,8 @@ class FakeTalk:
         self, *, can_say: bool = True, host_can_say: bool = True, word_ms: float = 300.0, charge: LatencyModel | None = None
     ) -> None:
         self.session_id = "fake-talk"
+        self.conversation_id = "fake-conversation"
+        self.user = ""
         self.clock = FastClock(charge or fixed({}), latency_model="fixed")
         self.clock.on_failure = self._failed
         self.can_say = can_say

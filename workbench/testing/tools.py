@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from workbench.bridge.provider import OnProgress, ProviderState
+from workbench.bridge.provider import CallContext, OnProgress, ProviderState
 from workbench.bridge.tool import Tool, ToolError, ToolResult
 from workbench.clock import SessionClock
 
@@ -35,7 +35,7 @@ class Call:
 
     tool: str
     arguments: Mapping[str, Any]
-    idempotency_key: str
+    context: CallContext
 
 
 class ScriptedProvider:
@@ -49,9 +49,9 @@ class ScriptedProvider:
         self._scripts = dict(scripts)
         self._clock = clock
 
-    async def call(self, tool: Tool, arguments: Mapping[str, Any], *, idempotency_key: str, on_progress: OnProgress) -> ToolResult:
+    async def call(self, tool: Tool, arguments: Mapping[str, Any], *, context: CallContext, on_progress: OnProgress) -> ToolResult:
         script = self._scripts[tool.name]
-        self.calls.append(Call(tool.name, dict(arguments), idempotency_key))
+        self.calls.append(Call(tool.name, dict(arguments), context))
         for fraction, message in script.progress:
             on_progress(fraction, message)
         try:
