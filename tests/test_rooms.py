@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1] / "workbench"
 ROOMS = (
     "audio",
     "protocol",
+    "pieces",
     "wire_client",
     "clock",
     "events",
@@ -41,13 +42,14 @@ ROOMS = (
 MAY_IMPORT = {
     "audio": set(),
     "protocol": {"audio"},
+    "pieces": set(),
     "clock": {"audio"},
     "events": set(),
     "talk": {"audio", "clock", "events"},
     "dynamics": set(),
     "settings": set(),
     "bridge": {"audio", "events", "talk", "clock"},
-    "gateway": {"audio", "protocol"},
+    "gateway": {"audio", "protocol", "pieces"},
 }
 """Rooms that may see even less than what lies above them."""
 

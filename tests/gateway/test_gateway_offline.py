@@ -10,7 +10,8 @@ import soundfile
 from workbench.audio.wav import load_wav
 from workbench.gateway.checkpoint import Checkpoint, CheckpointError
 from workbench.gateway.load import find_checkpoint, load_model
-from workbench.gateway.offline import OfflineOptions, run_offline
+from workbench.gateway.offline import OfflineOptions, run_offline, spell
+from workbench.gateway.prompts import EPAD, PAD
 from workbench.gateway.sampling import GREEDY, Sampling
 
 TEXT = "You are a wise and friendly teacher. Have a casual discussion about the weather."
@@ -64,4 +65,14 @@ def test_a_folder_with_its_own_archive(tiny_folder: Path) -> None:
     assert sorted(model.voices) == ["TINYF0.pt", "TINYW1.wav"]
     model.warm_up()
     assert len(model.snapshots) == 2
+    model.close()
+
+
+def test_signs_that_come_in_bytes(tiny_folder: Path) -> None:
+    model = load_model(find_checkpoint(str(tiny_folder)), device="cpu")
+    euro, cut = model.tokenizer.encode("€"), model.tokenizer.encode("ü")[:-1]
+    tokens = [PAD, *euro, EPAD, *cut, PAD, *cut]
+    assert spell(model, tokens, joined=True) == ["PAD", " ", "", "", "€", "EPAD", " ", "", "\ufffd", " ", "\ufffd"]
+    assert spell(model, tokens, joined=False)[1:5] == [" ", "<0xE2>", "<0x82>", "<0xAC>"]
+    assert spell(model, [], joined=True) == []
     model.close()

@@ -15,6 +15,7 @@ from workbench.audio.wav import load_wav, write_wav
 from workbench.gateway.model import Model
 from workbench.gateway.prompts import EPAD, PAD, SILENCE, SINE
 from workbench.gateway.sampling import Sampling
+from workbench.pieces import PieceJoiner
 
 DEFAULT_TEXT = "You are a wise and friendly teacher. Answer questions or provide advice in a clear and engaging way."
 """What PersonaPlex was mostly trained to be when nobody says otherwise."""
@@ -42,7 +43,7 @@ class OfflineResult:
     pcm: Pcm
     """As many samples as the input."""
     pieces: list[str]
-    """One per frame; "PAD" and "EPAD" for pauses."""
+    """One per frame, see `spell`."""
     tokens: NDArray[np.int64]
     """[F, 17]"""
 
@@ -72,10 +73,25 @@ def run_offline(model: Model, options: OfflineOptions, progress: Callable[[int, 
         progress(number, len(frames))
     model.clear(0)
     tokens = np.stack(rows)
-    names = {EPAD: "EPAD", PAD: "PAD"}
-    result = OfflineResult(np.concatenate(answers)[: len(pcm)], [names.get(int(row[0]), model.piece(int(row[0]))) for row in rows], tokens)
+    pieces = spell(model, tokens[:, 0].tolist(), joined=model.draws is None)
+    result = OfflineResult(np.concatenate(answers)[: len(pcm)], pieces, tokens)
     write_wav(options.output_wav, result.pcm)
     options.output_text.write_text(json.dumps(result.pieces, ensure_ascii=False))
     if options.output_tokens is not None:
         np.savez(options.output_tokens, out=tokens.astype(np.int16))
     return result
+
+
+def spell(model: Model, tokens: list[int], *, joined: bool) -> list[str]:
+    """The text of a talk's text `tokens`, one string per frame; "PAD" and "EPAD" for pauses.
+
+    `joined`: a sign that comes in bytes stands in the frame of its last byte, with empty strings before it. Otherwise each byte
+    stands as its piece, as the reference writes it."""
+    names = {EPAD: "EPAD", PAD: "PAD"}
+    if not joined:
+        return [names.get(token, model.piece(token)) for token in tokens]
+    joiner = PieceJoiner()
+    texts = [joiner.add(model.piece(token)) or names.get(token, "") for token in tokens]
+    if texts and (rest := joiner.flush()):
+        texts[-1] = rest
+    return texts

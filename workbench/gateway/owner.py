@@ -17,7 +17,7 @@ from workbench.audio.frames import FRAME_MS, FRAME_SAMPLES, Pcm
 from workbench.gateway.metrics import Metrics
 from workbench.gateway.model import Frames, Model
 from workbench.gateway.prefill import PrefillError
-from workbench.gateway.prompts import PromptError
+from workbench.gateway.prompts import EPAD, PAD, PromptError
 from workbench.gateway.rollover import Action
 from workbench.gateway.say import Line, SayError, is_audible
 from workbench.gateway.seat import Reason, Seat
@@ -216,7 +216,11 @@ class Owner:
             self.end(seat, "failed", "the model's numbers broke in this talk; call again, and choose lower temperatures if it repeats")
             return
         pcm, mark = frames.pcm[row].copy(), int(frames.marks[row])
-        piece = self.model.piece(int(frames.tokens[row, 0]))
+        if mark == 0:
+            # A sign that the model was spelling by itself is cut off by the first piece of what it is made to say.
+            seat.joiner.flush()
+        token = int(frames.tokens[row, 0])
+        piece = seat.joiner.add(self.model.piece(token))
         audible = is_audible(pcm)
         self._tell(seat, seat.listener.frame, pcm, piece, mark >= 0)
         done = seat.speech.frame(seat.stepped, mark, audible)
@@ -224,7 +228,7 @@ class Owner:
         if done is not None:
             self._report(seat, done)
             self._load_next(seat, row)
-        quiet = not piece and not audible and not is_audible(user) and seat.speech.current is None
+        quiet = token in (EPAD, PAD) and not audible and not is_audible(user) and seat.speech.current is None
         action = seat.rollover.frame(self.model.generator.positions[row], quiet=quiet, piece=piece, ready=seat.next_prompt is not None)
         if seat.live and action != "none":
             self._roll(row, seat, action)

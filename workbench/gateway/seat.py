@@ -15,6 +15,7 @@ from workbench.gateway.sampling import Sampling
 from workbench.gateway.say import Speech
 from workbench.gateway.snapshots import Snapshot
 from workbench.gateway.voices import Voice
+from workbench.pieces import PieceJoiner
 
 MAX_FRAMES = 12
 """User frames that may wait (0.96 s). A backlog is delay for ever, so the oldest goes."""
@@ -34,7 +35,7 @@ class Listener(Protocol):
         ...
 
     def frame(self, pcm: Pcm, piece: str, forced: bool) -> None:
-        """80 ms of the agent [1920] and the text piece that belongs to it, empty for a pause."""
+        """80 ms of the agent [1920] and the text that belongs to it, empty for a pause and in the middle of a sign."""
         ...
 
     def notice(self, kind: str, data: dict[str, Any]) -> None:
@@ -78,6 +79,7 @@ class Seat:
     paused: int = 0
     dropped: int = 0
     speech: Speech = field(default_factory=Speech)
+    joiner: PieceJoiner = field(default_factory=PieceJoiner)
     next_prompt: Snapshot | None = None
 
     def take(self, pcm: Pcm) -> int:

@@ -268,3 +268,12 @@ async def test_secrets_of_an_address_are_not_shown() -> None:
 @pytest.fixture
 def user() -> Pcm:
     return spoken(0.08)
+
+
+async def test_a_sign_that_comes_in_bytes_is_heard_as_one(user: Pcm) -> None:
+    fake = Fake(before=(Handshake(), *map(Text, (" 12", " ", "<0xE2>", "<0x82>", "<0xAC>", "<0xC3>"))))
+    async with served(fake):
+        session = await opened(PersonaPlexEngine(fake.url), spec())
+        pieces = [piece.text for piece in (await session.step(user)).pieces]
+        assert pieces == [" 12", " ", "€", "\ufffd word1"]
+        await session.close()

@@ -15,6 +15,7 @@ from workbench.clock import SessionClock
 from workbench.engines.base import AgentFrame, Capabilities, EngineError, Part, Stage, Stopped
 from workbench.engines.personaplex.playout import PlayedFrame, Playout
 from workbench.engines.personaplex.sayings import Sayings
+from workbench.pieces import PieceJoiner
 from workbench.protocol import Audio, ErrorMessage, Message, Metadata, Text
 from workbench.talk import Saying, Utterance
 from workbench.wire_client import ChatClient, ChatError
@@ -68,6 +69,7 @@ class PersonaPlexSession:
         self._orders: list[Metadata] = []
         self._told: set[str] = set()
         self._forced_next = False
+        self._joiner = PieceJoiner()
         self._ending = ""
         self._heard_s = time.monotonic()
         self._arrived = asyncio.Event()
@@ -176,8 +178,10 @@ class PersonaPlexSession:
             case Audio():
                 self._hear(message)
             case Text(text):
-                self.playout.piece(text, forced=self._forced_next)
-                self._forced_next = False
+                # NVIDIA's server sends the bytes of a rare sign one by one; ours puts them together itself.
+                if words := self._joiner.add(text):
+                    self.playout.piece(words, forced=self._forced_next)
+                    self._forced_next = False
             case Metadata(kind, data):
                 self._note(kind, data)
             case ErrorMessage(_, text):
