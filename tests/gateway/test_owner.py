@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -246,20 +245,3 @@ def test_unknown_and_broken_voices(model: Model) -> None:
         model.find_voice("BROKEN")
     with pytest.raises(VoiceError, match=r"choose from: TINYF0\.pt"):
         model.find_voice("../TINYF0.pt")
-
-
-def test_joins_and_leaves_leave_memory_flat(owner: Owner, user: Pcm) -> None:
-    """Tensors alive after many visits are those after a few."""
-
-    def visit(times: int) -> int:
-        for number in range(times):
-            seat = enter(owner, voice=("TINYW0", "TINYW1")[number % 2], seed=number, sampling=Sampling())
-            make_ready(owner)
-            seat.take(user[0])
-            owner.tick()
-            owner.end(seat, "closed", "")
-        gc.collect()
-        return sum(type(thing) is torch.Tensor for thing in gc.get_objects())
-
-    few = visit(4)
-    assert visit(40) <= few
