@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from workbench.bridge.tool import Tool, ToolResult
+from workbench.bridge.tool import Tool, ToolError, ToolResult
 
 OnProgress = Callable[[float | None, str], None]
 """`(fraction, message)`: fraction from 0 to 1, None when unknown."""
@@ -38,6 +38,18 @@ class ProviderState:
     latency_ms: float | None = None
 
 
+class ProviderUnavailable(ToolError):
+    """The provider did not answer, or answered that it cannot just now: asking again can help. A plain ToolError is its last word.
+
+    Reads are asked again (see `guard`), and so many in a row open the provider's circuit breaker.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        """What the provider itself asked to wait, as in Retry-After."""
+
+
 class Provider(Protocol):
     """Carries out the tools that are registered with it."""
 
@@ -47,7 +59,7 @@ class Provider(Protocol):
         """Does it once; a second call with the same key must not do it again. Raises ToolError when it could not.
 
         A cancellation is passed on to whoever does the work. Where the work cannot be stopped, the call goes on to its end and
-        gives its result late; a second cancellation ends it in any case.
+        gives its result late; a second cancellation ends it in any case. Raises ProviderUnavailable where asking again can help.
         """
         ...
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workbench.bridge.numbers import read_number, say_number
+from workbench.bridge.schema import simple
 from workbench.bridge.tool import Slot, SlotValue, Tool
 from workbench.bridge.words import close, tokens
 
@@ -19,7 +20,7 @@ def slot_of(tool: Tool, name: str) -> Slot:
     own = tool.slots.get(name)
     if own is not None:
         return own
-    schema = tool.properties[name]
+    schema = simple(tool.properties[name], tool.parameters)
     if "enum" in schema:
         return vocabulary({str(value): value for value in schema["enum"]})
     if schema.get("type") in ("integer", "number"):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from workbench.bridge.schema import SchemaError, check, check_schema
+from workbench.bridge.schema import Checker, SchemaError
 from workbench.events import Tier
 
 SLOT = re.compile(r"\{(\w+)\}")
@@ -69,6 +69,7 @@ class Tool:
     """Commands that fit no tool's phrases go to this one (an orchestrator that understands by itself). At most one of a registry."""
     message_argument: str | None = None
     """The argument that gets the user's whole utterance."""
+    _checker: Checker = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.\-]{0,63}", self.name):
@@ -78,7 +79,7 @@ class Tool:
         if self.parameters.get("type") != "object":
             raise ToolError(f"tool {self.name}: parameters must be a JSON schema of type 'object'")
         try:
-            check_schema(self.parameters)
+            object.__setattr__(self, "_checker", Checker(self.parameters))
         except SchemaError as error:
             raise ToolError(f"tool {self.name}: {error}") from error
         if self.message_argument is not None and self.message_argument not in self.properties:
@@ -97,6 +98,11 @@ class Tool:
         return found
 
     @property
+    def unchecked_formats(self) -> tuple[str, ...]:
+        """Formats in the schema that nobody here can check; whoever carries out the tool may."""
+        return self._checker.unchecked
+
+    @property
     def required(self) -> tuple[str, ...]:
         return tuple(self.parameters.get("required", ()))
 
@@ -111,6 +117,6 @@ class Tool:
     def check(self, arguments: Mapping[str, Any]) -> None:
         """Raises ToolError when `arguments` do not fit the schema."""
         try:
-            check(arguments, self.parameters)
+            self._checker.check(dict(arguments))
         except SchemaError as error:
             raise ToolError(f"tool {self.name}: {error}") from error
