@@ -99,6 +99,7 @@ class _Opened:
     voices: Sequence[Tts]
     end_of_turn: EndOfTurn | None
     endpoint: OpenAiEndpoint | None
+    personaplex: Engine
 
 
 async def assemble(
@@ -107,9 +108,10 @@ async def assemble(
     progress: Progress = _quiet,
     recogniser: Asr | None = None,
     synthesisers: Sequence[Tts] | None = None,
+    personaplex: Engine | None = None,
 ) -> Workbench:
-    """Opens the store, brings what crashed to an end, and chooses the parts, all at the same time. `recogniser` and `synthesisers`
-    are used instead of choosing where they are given.
+    """Opens the store, brings what crashed to an end, and chooses the parts, all at the same time. `recogniser`, `synthesisers` and
+    `personaplex` are used instead of choosing where they are given; the engine is not closed.
 
     Raises StoreError, SpeechError, PersonaError, EngineError or AssemblyError with the repair; nothing is left open then.
     """
@@ -133,7 +135,8 @@ async def assemble(
         (store, recovered), asr, voices, end_of_turn = (tasks[0].result(), tasks[1].result(), tasks[2].result(), tasks[3].result())
         if end_of_turn is not None:
             parts.callback(end_of_turn.close)
-        bench = _wire(settings, personas, _Opened(store, recovered, asr, voices, end_of_turn, endpoint), parts)
+        engine = personaplex or personaplex_engine(settings)
+        bench = _wire(settings, personas, _Opened(store, recovered, asr, voices, end_of_turn, endpoint, engine), parts)
         bench.roster.check(settings.engine)
         bench.parts = parts.pop_all()
         return bench
@@ -210,7 +213,7 @@ def _wire(settings: Settings, personas: PersonaLibrary, opened: _Opened, parts: 
     responder_for = functools.partial(_responder_for, opened.endpoint, registry)
     tts = FallbackTts(list(opened.voices), on_change=lambda message: classic.announce(message))
     classic = ClassicEngine(tts, responder_for, voice_for, max_sessions=settings.classic_sessions or SESSIONS_PER_CORE * cores())
-    roster = Roster(_engines(settings, classic), automatic=AUTOMATIC)
+    roster = Roster(_engines(settings, opened.personaplex, classic), automatic=AUTOMATIC)
     sessions = Sessions(
         Parts(
             settings=settings,
@@ -255,12 +258,13 @@ def _verb_phrase(description: str) -> str:
     return sentence[:1].lower() + sentence[1:]
 
 
-def _engines(settings: Settings, classic: ClassicEngine) -> list[Engine]:
-    engines: list[Engine] = [_personaplex(settings), classic]
+def _engines(settings: Settings, personaplex: Engine, classic: ClassicEngine) -> list[Engine]:
+    engines: list[Engine] = [personaplex, classic]
     return [*engines, EchoEngine(), ScriptedEngine()] if settings.test_engines else engines
 
 
-def _personaplex(settings: Settings) -> Engine:
+def personaplex_engine(settings: Settings) -> Engine:
+    """The PersonaPlex server that the settings name. Raises AssemblyError when its address is none."""
     if settings.personaplex_url is None:
         return MissingEngine("personaplex", "No PersonaPlex address is configured.", "Set PERSONAPLEX_URL to a PersonaPlex server.")
     token = settings.personaplex_token

@@ -26,7 +26,7 @@ from workbench.conversation.inputs import ClipInput, UserInput
 from workbench.conversation.listener import Listener
 from workbench.conversation.port import TalkRefused, TalkRequest
 from workbench.conversation.turn_policy import TurnPolicy
-from workbench.engines.base import EngineBusy, EngineError, EngineSpec, Part
+from workbench.engines.base import Availability, EngineBusy, EngineError, EngineSpec, Part
 from workbench.engines.roster import Roster
 from workbench.engines.speech.base import Asr, SpeechError, Tts
 from workbench.engines.speech.synthesisers import voice_for
@@ -122,8 +122,8 @@ class Sessions:
         if len(self._live) >= settings.max_sessions:
             raise TalkRefused("busy", f"All {settings.max_sessions} places are taken. Try again when a talk has ended.")
         persona = self._persona(request)
-        voice = self._voice(request, persona)
-        engine = await self._check_engine(request)
+        engine, answer = await self._check_engine(request)
+        voice = self._voice(request, persona, answer.voices)
         actor = self.parts.bridge_for(persona) if self.parts.bridge_for is not None else None
         try:
             ears = await self._ears(actor)
@@ -165,27 +165,30 @@ class Sessions:
             raise TalkRefused("bad_request", f"A text prompt has 1 to {MAX_PROMPT_CHARS} characters; this one has {len(prompt)}.")
         return dataclasses.replace(persona, prompt=prompt)
 
-    def _voice(self, request: TalkRequest, persona: Persona) -> str:
-        voice = (request.voice or persona.voice).removesuffix(".pt")
-        known = {*PERSONAPLEX_VOICES, *(self.parts.host_tts.voices if self.parts.host_tts is not None else ())}
+    def _voice(self, request: TalkRequest, persona: Persona, offered: Sequence[str]) -> str:
+        """The persona's own is never refused: an engine that has it not takes another and tells so. `offered`: the engine's own."""
+        if request.voice is None:
+            return persona.voice
+        voice = request.voice.removesuffix(".pt").removesuffix(".wav")
+        known = {*PERSONAPLEX_VOICES, *offered, *(self.parts.host_tts.voices if self.parts.host_tts is not None else ())}
         if voice not in known:
             raise TalkRefused("unknown_voice", f"There is no voice {voice[:64]!r}. Known: {', '.join(sorted(known))}.")
         return voice
 
-    async def _check_engine(self, request: TalkRequest) -> str:
-        """The engine's name, after a handshake: a full or missing engine refuses the talk before it begins."""
+    async def _check_engine(self, request: TalkRequest) -> tuple[str, Availability]:
+        """The engine's name and its handshake: a full or missing engine refuses the talk before it begins."""
         requested = request.engine or self.parts.settings.engine
         try:
             self.parts.roster.check(requested)
         except EngineError as error:
             raise TalkRefused("unknown_engine", str(error)) from error
         try:
-            await self.parts.roster.choose(requested)
+            _name, _why, answer = await self.parts.roster.choose(requested)
         except EngineBusy as error:
             raise TalkRefused("busy", str(error)) from error
         except EngineError as error:
             raise TalkRefused("engine_unavailable", str(error)) from error
-        return requested
+        return requested, answer
 
     async def _ears(self, actor: Actor | None) -> Callable[..., Ears]:
         settings, parts = self.parts.settings, self.parts

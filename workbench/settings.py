@@ -31,6 +31,9 @@ def _split(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
+GATEWAY_AUTO = "auto"
+GATEWAY_OFF = "off"
+
 Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 """Several values in one variable, separated by commas."""
 
@@ -74,6 +77,11 @@ class Settings(BaseSettings):
     personaplex_token: SecretStr | None = Field(default=None, validation_alias=_known("personaplex_token"))
     """The token that server was started with, if any."""
     hf_token: SecretStr | None = Field(default=None, validation_alias=_known("hf_token"))
+    gateway: str = Field(default=GATEWAY_AUTO, min_length=1)
+    """The gateway that `workbench serve` starts by itself: `auto` (where a CUDA device and weights are there and no
+    `PERSONAPLEX_URL`), `off`, or a checkpoint: a folder or a repository of the Hugging Face Hub."""
+    gateway_slots: int | None = Field(default=None, ge=1)
+    """Talks at once on that gateway; None = up to 8, as the GPU's free memory allows, and 1 on a CPU."""
 
     # Classic engine
     asr: str = "auto"

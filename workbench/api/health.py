@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from workbench.api.context import Ctx
 from workbench.api.probes import Probe
 from workbench.assembly import AUTOMATIC
+from workbench.settings import GATEWAY_AUTO, GATEWAY_OFF
 from workbench.store import queries
 from workbench.store.base import Store, StoreError
 from workbench.telemetry import CONTENT_TYPE
@@ -24,7 +25,7 @@ router = APIRouter(tags=["operation"])
 class EngineState(BaseModel):
     """What an engine's last handshake told."""
 
-    state: Literal["ready", "busy", "unavailable"]
+    state: Literal["ready", "busy", "starting", "unavailable"]
     reason: str
     repair: str
     handshake_ms: float | None
@@ -78,7 +79,8 @@ async def health(context: Ctx) -> Health:
     faults = [] if store.ok else [store.failure or "The store cannot be used."]
     if not any(probe.answer.state == "ready" for name, probe in probes.items() if name in AUTOMATIC):
         faults.append("No engine is ready.")
-    if bench.settings.personaplex_url is not None and not personaplex:
+    wanted = bench.settings.personaplex_url is not None or bench.settings.gateway not in (GATEWAY_AUTO, GATEWAY_OFF)
+    if wanted and probes["personaplex"].answer.state not in ("ready", "starting"):
         faults.append(f"PersonaPlex is configured and not ready: {probes['personaplex'].answer.reason}")
     return Health(
         status="degraded" if faults else "ok",

@@ -10,7 +10,6 @@ import math
 import os
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +19,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal
 
+from workbench.commands.common import CommandError
+from workbench.commands.gateway import INSTALL_MODEL
 from workbench.settings import Settings, cores
 
 NEEDED_BYTES = 1 << 30
@@ -216,18 +217,39 @@ async def database(settings: Settings) -> Finding:
 
 async def gpu(_settings: Settings) -> Finding:
     """What the driver's own tool says. torch is not imported: it would take seconds."""
+    from workbench.engines.personaplex.gpus import GpuError, find_gpus
+
     torch = "torch is installed" if find_spec("torch") is not None else "torch is not installed"
-    if shutil.which("nvidia-smi") is None:
-        found = f"No NVIDIA driver here ({torch}); the classic engine needs none."
-        return Finding("gpu", "warning", found, "PERSONAPLEX_URL=ws://GPU-MACHINE:8998 workbench serve")
-    asked = ["nvidia-smi", "--query-gpu=name,memory.total,memory.used", "--format=csv,noheader"]
     try:
-        told = await asyncio.to_thread(subprocess.run, asked, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError) as error:
-        return Finding("gpu", "warning", f"nvidia-smi failed: {error}", "nvidia-smi")
+        found = await asyncio.to_thread(find_gpus)
+    except GpuError as error:
+        return Finding("gpu", "warning", str(error), "nvidia-smi")
+    if not found:
+        told = f"No NVIDIA GPU here ({torch}); the classic engine needs none."
+        return Finding("gpu", "warning", told, "PERSONAPLEX_URL=ws://GPU-MACHINE:8998 workbench serve")
+    told = "; ".join(f"{gpu.name}, {gpu.used_mib} of {gpu.total_mib} MiB used" for gpu in found)
     if find_spec("torch") is None:
-        return Finding("gpu", "warning", f"{told.stdout.strip()}; {torch}.", "uv sync --extra personaplex")
-    return Finding("gpu", "ok", f"{'; '.join(told.stdout.strip().splitlines())}; {torch}.")
+        return Finding("gpu", "warning", f"{told}; {torch}.", INSTALL_MODEL)
+    return Finding("gpu", "ok", f"{told}; {torch}.")
+
+
+async def gateway(settings: Settings) -> Finding:
+    """Whether the PersonaPlex server answers that the settings name, or else `workbench serve` would start one."""
+    from workbench.assembly import AssemblyError, personaplex_engine
+    from workbench.commands.local_gateway import GatewayPlan, plan_gateway
+
+    try:
+        plan = await asyncio.to_thread(plan_gateway, settings)
+        if isinstance(plan, GatewayPlan):
+            return Finding("gateway", "ok", f"`workbench serve` starts one on {plan.device} for {plan.slots} talks. {plan.why}")
+        if settings.personaplex_url is None:
+            return Finding("gateway", "warning", f"`workbench serve` starts none. {plan.reason}", plan.repair)
+        answer = await personaplex_engine(settings).probe()
+    except (AssemblyError, CommandError) as error:
+        return Finding("gateway", "error", str(error), "unset PERSONAPLEX_URL")
+    if answer.state == "unavailable":
+        return Finding("gateway", "warning", f"{answer.reason} {answer.repair}", "unset PERSONAPLEX_URL")
+    return Finding("gateway", "ok", answer.reason)
 
 
 async def hf_token(settings: Settings) -> Finding:
@@ -249,7 +271,7 @@ async def hf_token(settings: Settings) -> Finding:
     return Finding("hugging face token", "ok", "HF_TOKEN was accepted by huggingface.co.")
 
 
-CHECKS: tuple[Check, ...] = (python, audio, end_of_turn, recogniser, voice, personas, port, disk, database, gpu, hf_token)
+CHECKS: tuple[Check, ...] = (python, audio, end_of_turn, recogniser, voice, personas, port, disk, database, gpu, gateway, hf_token)
 
 
 async def timed(check: Check, settings: Settings) -> Finding:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
+import socket
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -16,6 +21,9 @@ from workbench.commands.common import CommandError, listen_on, load_settings, sa
 Device = Literal["auto", "cuda", "cpu"]
 Dtype = Literal["bfloat16", "float32"]
 
+GOODBYE_S = 5.0
+"""How long a gateway whose parent is gone may take to end its talks."""
+INSTALL_MODEL = "uv sync --extra personaplex"
 DEFAULT_CHECKPOINT = "nvidia/personaplex-7b-v1"
 CheckpointName = Annotated[str, typer.Option("--checkpoint", help="A folder, or a repository of the Hugging Face Hub (HF_TOKEN).")]
 DeviceName = Annotated[Device, typer.Option("--device", help="auto = cuda where there is one.")]
@@ -39,6 +47,7 @@ def gateway(
     idle_s: Annotated[float, typer.Option(min=1, help="Seconds without sound after which a talk is ended.")] = 30.0,
     length_s: Annotated[float, typer.Option(min=1, help="Seconds after which a talk is ended.")] = 3_600.0,
     waiting: Annotated[int, typer.Option(min=0, help="Visitors that may wait for a slot.")] = 16,
+    inherited_socket: Annotated[int | None, typer.Option(hidden=True, help="Bound socket of a parent, whose pipe is the input.")] = None,
 ) -> None:
     """Serve the PersonaPlex model: many full-duplex talks from one model, at /api/chat."""
     with told_plainly(), model_faults():
@@ -48,23 +57,46 @@ def gateway(
 
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("httpx").setLevel(logging.WARNING)
+        listening = None
+        if inherited_socket is not None:
+            end_with_input()
+            listening = socket.socket(fileno=inherited_socket)
+            host, port = listening.getsockname()[:2]
+        else:
+            # A taken port is told before the model is loaded, which takes a minute.
+            listen_on(host, port).close()
         options = ServerOptions(host, port, token, tuple(origin or ()), certificate, key, pace, Limits(idle_s, length_s, waiting))
-        # A taken port is told before the model is loaded, which takes a minute.
-        listen_on(host, port).close()
         hub = load_settings().hf_token
         say(f"Opening {checkpoint}.")
         found = find_checkpoint(checkpoint, revision=revision, token=hub.get_secret_value() if hub is not None else None)
         where = choose_device(device)
         say(f"Loading {found.name} (revision {found.revision}, licence {found.licence}) on {where} for {slots} talks.")
-        serve(load_model(found, device=where, rows=slots, dtype=dtype, voices=voices), options)
+        serve(load_model(found, device=where, rows=slots, dtype=dtype, voices=voices), options, listening)
+
+
+def end_with_input() -> None:
+    """From now on this process ends when its standard input does: a pipe of its parent's, which ends however the parent ends."""
+
+    def watch() -> None:
+        while os.read(0, 1_024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(GOODBYE_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="end-with-input", daemon=True).start()
+
+
+def missing_packages() -> list[str]:
+    """What the model needs and is not installed."""
+    return [name for name in ("torch", "moshi") if find_spec(name) is None]
 
 
 @contextmanager
 def model_faults() -> Iterator[None]:
     """Faults of the model's room as CommandError; without its packages there is one line that says how to get them."""
-    missing = [name for name in ("torch", "moshi") if find_spec(name) is None]
-    if missing:
-        raise CommandError(f"{' and '.join(missing)} must be installed for the PersonaPlex model: uv sync --extra personaplex")
+    if missing := missing_packages():
+        raise CommandError(f"{' and '.join(missing)} must be installed for the PersonaPlex model: {INSTALL_MODEL}")
     from workbench.gateway.checkpoint import CheckpointError
     from workbench.gateway.prefill import PrefillError
     from workbench.gateway.prompts import PromptError

@@ -8,8 +8,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from importlib import import_module
 from typing import Annotated
 
@@ -19,7 +19,10 @@ import uvicorn
 from workbench.api.app import create_app
 from workbench.assembly import Workbench, assemble
 from workbench.commands.common import DataDir, Db, listen_on, load_settings, run, say
-from workbench.engines.base import EngineError
+from workbench.commands.local_gateway import GatewayPlan, NoGateway, plan_gateway
+from workbench.engines.base import Engine, EngineError
+from workbench.engines.missing import MissingEngine
+from workbench.engines.personaplex.local import LocalGateway
 from workbench.engines.roster import AUTO
 from workbench.settings import Settings
 from workbench.transports.websocket import SERVER_OPTIONS
@@ -32,6 +35,13 @@ def serve(
     db: Db = None,
     engine: Annotated[str | None, typer.Option(help="Engine for talks that name none (WORKBENCH_ENGINE).")] = None,
     no_recording: Annotated[bool, typer.Option("--no-recording", help="Keep no sound, only rows.")] = False,
+    gateway: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR|REPO|auto|off",
+            help="PersonaPlex checkpoint to serve here (WORKBENCH_GATEWAY); auto: where a GPU and weights are.",
+        ),
+    ] = None,
     test_engines: Annotated[bool, typer.Option("--test-engines", help="Also offer the echo and scripted engines.")] = False,
 ) -> None:
     """Serve the page, the API and the WebSocket. Ctrl-C ends every talk and writes everything down."""
@@ -44,9 +54,12 @@ def serve(
             db=db,
             engine=engine,
             recording=False if no_recording else None,
+            gateway=gateway,
             test_engines=test_engines or None,
         )
         logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        # Engines are asked how they are every few seconds; each answer would be a line.
+        logging.getLogger("httpx").setLevel(logging.DEBUG if settings.log_level == "debug" else logging.WARNING)
         with listen(settings) as listening:
             await _serve(settings, listening)
 
@@ -91,18 +104,38 @@ class Server(uvicorn.Server):
 async def _serve(settings: Settings, listening: socket.socket) -> None:
     # The page's libraries take seconds to import; meanwhile the parts are opened, and a busy port was told without them.
     importing = asyncio.create_task(asyncio.to_thread(import_module, "workbench.app.mount"))
-    bench = await assemble(settings, progress=say)
-    try:
-        say(await _engine_line(bench))
-        app = create_app(bench)
-        calls = (await importing).add_pages(app)
-        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5, **SERVER_OPTIONS)
+    plan = await asyncio.to_thread(plan_gateway, settings)
+    if isinstance(plan, GatewayPlan):
+        settings = settings.model_copy(update={"gateway": plan.checkpoint})
+    async with _personaplex(settings, plan) as personaplex:
+        bench = await assemble(settings, progress=say, personaplex=personaplex)
         try:
-            await Server(config, bench).serve(sockets=[listening])
+            say(await _engine_line(bench))
+            app = create_app(bench)
+            calls = (await importing).add_pages(app)
+            config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5, **SERVER_OPTIONS)
+            try:
+                await Server(config, bench).serve(sockets=[listening])
+            finally:
+                await calls.close()
         finally:
-            await calls.close()
+            await bench.close()
+
+
+@asynccontextmanager
+async def _personaplex(settings: Settings, plan: GatewayPlan | NoGateway) -> AsyncIterator[Engine | None]:
+    """The engine of a gateway that is started here, or what stands in for it; None where the settings name a server."""
+    if isinstance(plan, NoGateway):
+        missing = MissingEngine("personaplex", plan.reason, f"Mend it with `{plan.repair}`.")
+        yield missing if settings.personaplex_url is None else None
+        return
+    say(f"Starting a PersonaPlex gateway with {plan.checkpoint} on {plan.device} for {plan.slots} talks at once. {plan.why}")
+    local = LocalGateway(plan.command, device=plan.device, progress=say)
+    local.start()
+    try:
+        yield local
     finally:
-        await bench.close()
+        await local.stop()
 
 
 async def _engine_line(bench: Workbench) -> str:

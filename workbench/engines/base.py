@@ -41,13 +41,16 @@ class Capabilities:
 class Availability:
     """The answer of a real handshake made just now."""
 
-    state: Literal["ready", "busy", "unavailable"]
+    state: Literal["ready", "busy", "starting", "unavailable"]
+    """`starting`: it is being made ready by this server; nothing but waiting is needed."""
     reason: str
     repair: str = ""
     handshake_ms: float | None = None
     capacity: int | None = None
     """Talks that fit at once, None when unknown."""
     in_use: int | None = None
+    voices: tuple[str, ...] = ()
+    """Voices that the engine tells it has, beside those that are known everywhere."""
 
 
 @dataclass(frozen=True, slots=True)

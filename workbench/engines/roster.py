@@ -37,7 +37,7 @@ class Roster:
             answer = await self.probe(requested)
             if answer.state == "busy":
                 raise EngineBusy(answer.reason)
-            if answer.state == "unavailable":
+            if answer.state != "ready":
                 raise EngineError(f"The engine {requested} is not available: {answer.reason} {answer.repair}".strip())
             return requested, "Asked for by name.", answer
         passed_over: list[str] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import logging
+import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -61,13 +62,13 @@ class ServerOptions:
 def make_app(slots: Slots, options: ServerOptions) -> Starlette:
     """The server's routes over running slots."""
 
-    async def chat(socket: WebSocket) -> None:
-        if not _origin_allowed(socket, options) or not _token_given(socket, options):
+    async def chat(websocket: WebSocket) -> None:
+        if not _origin_allowed(websocket, options) or not _token_given(websocket, options):
             # Closing before accepting answers the upgrade with 403.
-            await socket.close(1008)
+            await websocket.close(1008)
             return
-        await socket.accept()
-        await Chat(socket, slots).run()
+        await websocket.accept()
+        await Chat(websocket, slots).run()
 
     async def health(_request: Request) -> Response:
         status = 503 if slots.failure else 200
@@ -140,8 +141,10 @@ def make_config(slots: Slots, options: ServerOptions) -> uvicorn.Config:
     )
 
 
-def serve(model: Model, options: ServerOptions) -> None:
-    """Warms the model up, then serves until interrupted. Raises CheckpointError when the model's output is not numbers."""
+def serve(model: Model, options: ServerOptions, listening: socket.socket | None = None) -> None:
+    """Warms the model up, then serves until interrupted; on the bound socket `listening` where one is given.
+
+    Raises CheckpointError when the model's output is not numbers."""
     step_ms = model.warm_up()
     if step_ms > FRAME_MS:
         log.warning(
@@ -151,7 +154,7 @@ def serve(model: Model, options: ServerOptions) -> None:
     slots.start()
     log.info("%s at %s is ready for %d talks on port %d", model.checkpoint.name, model.checkpoint.revision, model.rows, options.port)
     try:
-        uvicorn.Server(make_config(slots, options)).run()
+        uvicorn.Server(make_config(slots, options)).run(None if listening is None else [listening])
     finally:
         slots.stop()
 

@@ -11,7 +11,7 @@ const MEASURES = [
 ];
 
 const PARTS = { asr: "Recogniser", end_of_turn: "End of turn", tts: "Voice", responder: "Responder" };
-const STATES = { ready: "ready", busy: "busy", unavailable: "not available" };
+const STATES = { ready: "ready", busy: "busy", starting: "starting", unavailable: "not available" };
 
 export function showMeasures(told) {
   byId("wb-measures").replaceChildren(

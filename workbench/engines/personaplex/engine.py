@@ -65,7 +65,8 @@ class PersonaPlexEngine:
             repair = "Try again when a talk has ended, or start the gateway with more --slots."
             return Availability("busy", reason, repair, took_ms, gateway.slots, gateway.in_use)
         reason = f"{gateway.model} on {gateway.device} at {self._server.shown} has made real steps and has a free place."
-        return Availability("ready", reason, "", took_ms, gateway.slots, gateway.in_use)
+        names = tuple(name.rpartition(".")[0] for name in gateway.voices)
+        return Availability("ready", reason, "", took_ms, gateway.slots, gateway.in_use, names)
 
     def _of_other(self, took_ms: float) -> Availability:
         """NVIDIA's server has one place and never says whether it is free."""

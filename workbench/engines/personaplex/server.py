@@ -26,6 +26,10 @@ class ServerFault(Exception):
         self.repair = repair
 
 
+class ServerFailed(ServerFault):
+    """A gateway answers and its model is lost: only a new start helps."""
+
+
 class _Health(BaseModel):
     """The parts of a gateway's `/health` that are used here."""
 
@@ -95,7 +99,7 @@ class Server:
         except httpx.HTTPError as error:
             raise ServerFault(f"Nothing can be reached at {self.shown} ({error}).", self._start_it()) from error
         if health.status != "ready":
-            raise ServerFault(f"The gateway at {self.shown} has failed: {health.reason}.", "Restart it.")
+            raise ServerFailed(f"The gateway at {self.shown} has failed: {health.reason}.", "Restart it.")
         if voices.status_code in (401, 403):
             raise ServerFault(f"The gateway at {self.shown} asks for a token.", "Set PERSONAPLEX_TOKEN to the one it was started with.")
         try:
