@@ -1,1 +1,1 @@
-"""Providers that live elsewhere."""
+"""Providers that live elsewhere: the MAS orchestrator and n8n over HTTP, MCP servers, and what they share."""
