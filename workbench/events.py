@@ -180,7 +180,7 @@ class Backchannel(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntentFound(Event):
-    """What one final user utterance asks for; published once per utterance, also for chit-chat."""
+    """What one final user utterance asks for; published once per utterance, also for chit-chat. An echo of the agent is not asked about."""
 
     utterance_id: str
     intent: Literal["chitchat", "query", "command", "confirm", "abort"]
@@ -189,6 +189,24 @@ class IntentFound(Event):
     confidence: float
     source: str
     duration_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionMade(Event):
+    """What is done about one final user utterance, and why: once per utterance, before it is done. No interruption changes it."""
+
+    utterance_id: str
+    text: str
+    act: str
+    """`ignore` (an echo of the agent), or an act of the policy: `leave`, `run`, `propose`, `confirm`, `ask_again`, `abort`, `deny`."""
+    reason: str
+    tool: str | None = None
+    tier: Tier | None = None
+    """How dangerous what was said is; None where no tool is meant."""
+    invocation_id: str | None = None
+    """The invocation that this begins, confirms, asks about again or calls off."""
+    pending_id: str | None = None
+    """The invocation that waited for the user's word when this was said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,6 +294,35 @@ class ResultDelivered(ToolEvent):
     words_heard: int
     interrupted: bool
     fidelity_wer: float | None = None
+    """Of talks recorded before `FidelityMeasured`; None since then."""
+    words_before: int | None = None
+    """Words of content that the agent said of its own accord between the dispatch and the delivery; None when not counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeDelivered(ToolEvent):
+    """How words about an action, other than its result, reached the user: the `question` that asks for the word that lets it run, a
+    `filler` while it runs, a `refusal`, the `apology` for a failure, or that it was `called_off`. `at_samples` is the first audible
+    sample. A barge-in cuts it off, and it is not said again."""
+
+    purpose: Literal["question", "filler", "refusal", "apology", "called_off"]
+    text: str
+    how: Literal["engine", "host", "card"]
+    words_asked: int
+    words_heard: int
+    interrupted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FidelityMeasured(ToolEvent):
+    """How faithfully a result was said: word error rate of our recogniser on the agent's sound of the delivery, against the words asked
+    for (of an interrupted delivery, those that were heard). Numbers count as words. It follows its `ResultDelivered` when it is known, or
+    not at all. The recogniser's own errors are in it."""
+
+    wer: float
+    reference: str
+    transcript: str
+    recogniser: str
 
 
 # --- measurements ------------------------------------------------------------------------------------------------------

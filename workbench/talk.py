@@ -15,6 +15,9 @@ from workbench.events import Event
 
 E = TypeVar("E", bound=Event)
 
+Verdict = Literal["taken", "left", "ignored"]
+"""What the actor does with an utterance: it sees to the answer, leaves the answer to the engine, or takes it for nothing the user said."""
+
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
@@ -75,6 +78,10 @@ class Talk(Protocol):
         """Stamp an event with session time (now, when `at_samples` is None) and show it to every observer."""
         ...
 
+    def observe(self, observer: Observer) -> None:
+        """From now on the observer sees every event and frame."""
+        ...
+
 
 class Actor(Protocol):
     """Decides what a user's utterance asks for, and does it: the tool bridge. One per talk."""
@@ -88,9 +95,12 @@ class Actor(Protocol):
         """Called once, before the first frame."""
         ...
 
-    async def offer(self, utterance: Utterance) -> bool:
-        """One finished utterance, decided once. True: the actor took it and will see to the answer. Returns quickly: what takes
-        long goes on in tasks of the talk's clock."""
+    def prepare(self, utterance: Utterance) -> None:
+        """The user has probably finished: what is needed for a decision may be made ready. Nothing may be done or said yet."""
+        ...
+
+    async def offer(self, utterance: Utterance) -> Verdict:
+        """One finished utterance, decided once. Returns quickly: what takes long goes on in tasks of the talk's clock."""
         ...
 
     async def close(self, reason: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from workbench.bridge.bridge import Bridge
 from workbench.bridge.registry import Registry
 from workbench.bridge.tools import register_builtin
-from workbench.events import AgentText, IntentFound, ResultDelivered, ToolEvent, ToolRefused, TurnEnded
+from workbench.events import AgentText, IntentFound, NoticeDelivered, ResultDelivered, ToolEvent, ToolRefused, TurnEnded
 from workbench.testing.asr import ScriptedAsr
 from workbench.testing.engines import EchoEngine, ScriptedEngine
 from workbench.testing.talks import TalkResult, pause, run_talk, spoken
@@ -31,7 +31,7 @@ def words(result: TalkResult) -> str:
 
 
 def story(result: TalkResult) -> list[str]:
-    return [event.kind for event in result.events if isinstance(event, ToolEvent)]
+    return [event.kind for event in result.events if isinstance(event, ToolEvent) and not isinstance(event, NoticeDelivered)]
 
 
 async def test_a_question_is_answered_by_the_engine_with_the_tools_words_and_no_others(noon: Callable[[], datetime]) -> None:

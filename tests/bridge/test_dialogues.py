@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from bridge_stage import Liar, Stage
 
 from workbench.bridge.bridge import CALLED_OFF, STOPPED, STOPPED_LATE, Bridge
 from workbench.bridge.intent import Intent
@@ -33,51 +34,7 @@ from workbench.events import (
     ToolStarted,
 )
 from workbench.testing.talk import FakeTalk
-from workbench.testing.tools import Script, ScriptedProvider
-
-PARAMETERS = {"type": "object", "properties": {"to": {"type": "string", "minLength": 1}}}
-WEATHER = Tool("weather", "Tell the weather", phrases=("how is the weather",), timeout_s=5.0, provider="scripted")
-MAIL = Tool(
-    "send_report", "Send the report", PARAMETERS, tier="write", phrases=("send the report to {to}",), timeout_s=5.0, provider="scripted"
-)
-BACKUP = Tool("start_backup", "Start the backup workflow", tier="write", timeout_s=5.0, provider="scripted")
-WIPE = Tool("delete_data", "Delete all data", tier="destructive", phrases=("delete all data",), timeout_s=5.0, provider="scripted")
-TOOLS = (WEATHER, MAIL, BACKUP, WIPE)
-
-
-class Stage:
-    """A talk with scripted tools."""
-
-    def __init__(
-        self,
-        scripts: Mapping[str, Script] | None = None,
-        *,
-        tools: Sequence[Tool] = TOOLS,
-        timing: Timing | None = None,
-        talk: FakeTalk | None = None,
-        **options: Any,
-    ) -> None:
-        self.talk = talk or FakeTalk()
-        self.provider = ScriptedProvider({tool.name: Script() for tool in tools} | dict(scripts or {}), clock=self.talk.clock)
-        registry = Registry()
-        registry.add(self.provider, *tools)
-        ids = iter(range(1, 100))
-        self.bridge = Bridge(registry, timing=timing, new_id=lambda: f"i{next(ids)}", **options)
-        self.bridge.attach(self.talk)
-
-    async def hear(self, text: str, wait_ms: float = 10_000) -> bool:
-        taken = await self.talk.hear(self.bridge, text)
-        await self.talk.run_ms(wait_ms)
-        return taken
-
-    @property
-    def called(self) -> list[str]:
-        return [call.tool for call in self.provider.calls]
-
-    @property
-    def story(self) -> list[str]:
-        """The kinds of tool events, in order."""
-        return [event.kind for event in self.talk.events if isinstance(event, ToolEvent)]
+from workbench.testing.tools import Script
 
 
 async def test_read_is_run_and_spoken() -> None:
@@ -92,13 +49,6 @@ async def test_read_is_run_and_spoken() -> None:
     assert stage.provider.calls[0].context.idempotency_key == "i1"
     assert stage.talk.of(ToolProgressed)[0].fraction == 0.5
     assert [timing.stage for timing in stage.talk.of(StageTiming)] == ["intent", "dispatch", "tool", "delivery"]
-
-
-async def test_agent_is_held_from_intent_to_delivery() -> None:
-    stage = Stage({"weather": Script(slow_ms=1_000)})
-    await stage.talk.hear(stage.bridge, "how is the weather")
-    await stage.talk.run_ms(80)
-    assert stage.talk.holds == [5_000]
 
 
 async def test_every_utterance_has_one_intent_even_chitchat() -> None:
@@ -252,6 +202,8 @@ async def test_failing_tool_leaves_its_error_and_an_apology_that_does_not_repeat
     assert failed.error == "ToolError: upstream said <b>503</b>"
     assert stage.talk.texts == [NOT_WORKED]
     assert stage.talk.of(ResultDelivered) == []
+    assert stage.notices == [("i1", "apology", "engine", 11)]
+    assert stage.talk.holds == [5_000]
 
 
 async def test_hanging_tool_is_given_up() -> None:
@@ -269,30 +221,6 @@ async def test_a_charge_longer_than_the_timeout_is_a_timeout() -> None:
     await stage.hear("how is the weather", wait_ms=20_000)
     assert stage.talk.of(ToolFailed)[0].latency_ms == 5_000
     assert stage.talk.texts == [TOO_LATE]
-
-
-async def test_filler_only_after_the_wait_and_never_after_the_result() -> None:
-    quick = Stage({"weather": Script("It rains.", slow_ms=1_400)})
-    slow = Stage({"weather": Script("It rains.", slow_ms=1_600)})
-    await quick.hear("how is the weather")
-    await slow.hear("how is the weather")
-    assert quick.talk.texts == ["It rains."]
-    assert slow.talk.texts == ["One moment.", "It rains."]
-
-
-async def test_hold_is_renewed_after_a_filler() -> None:
-    stage = Stage({"weather": Script("It rains.", slow_ms=4_000)})
-    await stage.hear("how is the weather")
-    assert stage.talk.holds[0] == 5_000
-    # "One moment." takes 600 ms from 1,500 ms on.
-    assert stage.talk.holds[1] == pytest.approx(2_900, abs=80)
-
-
-async def test_a_result_that_comes_during_the_filler_is_not_held_back() -> None:
-    stage = Stage({"weather": Script("It rains.", slow_ms=1_700)})
-    await stage.hear("how is the weather")
-    assert stage.talk.texts == ["One moment.", "It rains."]
-    assert stage.talk.holds == [5_000]
 
 
 async def test_injected_result_is_only_data() -> None:
@@ -363,18 +291,6 @@ async def test_a_result_that_is_no_json_is_a_failure() -> None:
     await stage.hear("how is the weather")
     assert stage.talk.of(ToolFailed)[0].error.startswith("TypeError")
     assert stage.talk.texts == [NOT_WORKED]
-
-
-class Liar:
-    """A classifier that says whatever it was told to."""
-
-    name = "liar"
-
-    def __init__(self, *answers: Intent) -> None:
-        self.answers = list(answers)
-
-    async def classify(self, text: str, pending: str | None) -> Intent:
-        return self.answers.pop(0)
 
 
 async def test_no_classifier_can_confirm_what_destroys_or_overrule_a_no() -> None:

@@ -26,7 +26,7 @@ from workbench.events import (
     UserSpeech,
     UserText,
 )
-from workbench.talk import Talk, Utterance
+from workbench.talk import Talk, Utterance, Verdict
 from workbench.testing.asr import ScriptedAsr
 from workbench.testing.engines import DyingEngine, EchoEngine, ScriptedEngine
 from workbench.testing.talks import TalkResult, pause, run_talk, spoken
@@ -47,18 +47,22 @@ class Taker:
 
     def __init__(self, word: str = "") -> None:
         self.word = word
+        self.prepared: list[Utterance] = []
         self.offered: list[Utterance] = []
         self.closed: list[str] = []
 
     def attach(self, talk: Talk) -> None:
         self.talk = talk
 
-    async def offer(self, utterance: Utterance) -> bool:
+    def prepare(self, utterance: Utterance) -> None:
+        self.prepared.append(utterance)
+
+    async def offer(self, utterance: Utterance) -> Verdict:
         self.offered.append(utterance)
         if self.word and self.word in utterance.text:
             self.talk.say("taken by the actor")
-            return True
-        return False
+            return "taken"
+        return "left"
 
     async def close(self, reason: str) -> None:
         self.closed.append(reason)

@@ -109,6 +109,7 @@ class SessionDetail(SessionRow):
     engine_reason: str | None
     ended_detail: str | None
     turns: list[dict[str, Any]]
+    decisions: list[dict[str, Any]] = Field(description="What was done about each utterance, and why; joins `tool_invocations`.")
     tool_invocations: list[dict[str, Any]]
     barge_ins: list[dict[str, Any]]
     audio: dict[str, Any] | None = Field(description="The stereo recording: left the user, right the agent; null when there is none.")

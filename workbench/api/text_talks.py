@@ -72,7 +72,7 @@ class TextTalk:
         self.lock = asyncio.Lock()
         self.used_s = time.monotonic()
         self._began_s = self.used_s
-        self._bridge, self._responder, self._observer = bridge, responder, observer
+        self._bridge, self._responder, self._observers = bridge, responder, [observer]
         self._history: list[tuple[Speaker, str]] = []
         self._running: set[str] = set()
         self._said: list[str] = []
@@ -101,9 +101,13 @@ class TextTalk:
     def publish(self, event: type[E], /, *, at_samples: int | None = None, **fields: Any) -> E:
         now = self.clock.now_samples
         made = event(at_samples=now if at_samples is None else at_samples, noticed_samples=now, **fields)
-        self._observer.on_event(made)
+        for observer in self._observers:
+            observer.on_event(made)
         self._take(made)
         return made
+
+    def observe(self, observer: Observer) -> None:
+        self._observers.append(observer)
 
     def say(self, text: str) -> Saying:
         """Puts `text` into the reply; it is out at once."""
@@ -130,7 +134,7 @@ class TextTalk:
         self.publish(UserText, utterance_id=utterance.utterance_id, text=utterance.text, final=True, start_samples=now, source="typed")
         self._turn("user", utterance.text, now)
         began = self.clock.now_samples
-        if await self._bridge.offer(utterance):
+        if await self._bridge.offer(utterance) == "taken":
             await self.clock.next_tick()
             while self._running:
                 await self.clock.next_tick()

@@ -1,30 +1,49 @@
-"""The one actor of a talk: every finished utterance is classified once, decided once, and acted on at most once."""
+"""The one actor of a talk: every finished utterance is classified once, decided once, and acted on at most once.
+
+What may be done early is only the classifying: the words of a probable end of turn are read ahead, so that the decision is ready when the
+turn is over. No tool is called on a guess, not even one that reads: a call may cost, be counted and be logged elsewhere, and what it
+would gain is the rest of the turn's silence, some 100 to 600 ms.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
 import uuid
+from asyncio import Task
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from workbench.audio.frames import ms_to_samples, samples_to_ms
-from workbench.bridge.delivery import Delivery
+from workbench.audio.frames import SAMPLE_RATE, ms_to_samples, samples_to_ms
+from workbench.bridge.delivery import Delivery, Purpose
+from workbench.bridge.echo import ECHO, is_echo
+from workbench.bridge.heard import AgentWords
+from workbench.bridge.hold import Hold
 from workbench.bridge.intent import Classifier, Intent
-from workbench.bridge.invocation import NOT_WORKED, Invocation, Order, Timing
+from workbench.bridge.invocation import NOT_WORKED, Invocation, Order, Stage, Timing
 from workbench.bridge.policy import Decision, Pending, decide
 from workbench.bridge.registry import MAX_PHRASES, Registry
 from workbench.bridge.replies import REPLY_PHRASES
 from workbench.bridge.rules import RulesClassifier
 from workbench.bridge.tasks import Tasks
-from workbench.bridge.tool import ToolError
-from workbench.events import IntentFound, StageTiming, ToolConfirmed, ToolFailed, ToolProposed, ToolRefused
-from workbench.talk import Talk, Utterance
+from workbench.bridge.tool import Tool, ToolError
+from workbench.events import DecisionMade, IntentFound, StageTiming, Tier, ToolConfirmed, ToolFailed, ToolProposed, ToolRefused
+from workbench.talk import Talk, Utterance, Verdict
 
 logger = logging.getLogger(__name__)
 
 CALLED_OFF = "Okay, I will not do it."
 STOPPED = "Okay, never mind."
 STOPPED_LATE = "Okay, I stopped waiting for it, but it may have been done already."
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A classification under way: of these words, while that tool waits or works."""
+
+    text: str
+    waiting: str | None
+    work: Task[tuple[Intent, float]]
 
 
 class Bridge:
@@ -51,7 +70,9 @@ class Bridge:
         self._classifier = classifier or self._rules
         self._timing = timing or Timing()
         self._new_id = new_id
-        self._decided: dict[str, bool] = {}
+        self._decided: dict[str, Verdict] = {}
+        self._reading: _Reading | None = None
+        self._words = AgentWords()
         self._pending: Pending | None = None
         self._running: list[Invocation] = []
         self._closed = False
@@ -70,21 +91,40 @@ class Bridge:
     def attach(self, talk: Talk) -> None:
         self._talk = talk
         self._tasks = Tasks(talk.clock)
-        self._delivery = Delivery(talk)
+        self._hold = Hold(talk)
+        self._delivery = Delivery(talk, self._hold)
+        self._stage = Stage(talk, self._tasks, self._hold, self._delivery, self._words, self._timing)
+        talk.observe(self._words)
+        talk.observe(self._hold)
 
-    async def offer(self, utterance: Utterance) -> bool:
+    def prepare(self, utterance: Utterance) -> None:
+        """Reads the words of a probable end of turn ahead. The decision is made when the turn is over, by `offer`."""
+        if self._closed or utterance.utterance_id in self._decided or not utterance.text:
+            return
+        waiting = self._waiting_tool()
+        if self._reading is not None:
+            if (self._reading.text, self._reading.waiting) == (utterance.text, waiting):
+                return
+            self._reading.work.cancel()
+        work = self._tasks.spawn(self._read(utterance.text, waiting), "intent")
+        self._reading = _Reading(utterance.text, waiting, work)
+
+    async def offer(self, utterance: Utterance) -> Verdict:
         """Decides about an utterance. The same id offered again gets the first answer, and nothing happens a second time."""
         if utterance.utterance_id in self._decided:
             logger.warning("utterance %s was offered twice; the second offer is ignored", utterance.utterance_id)
             return self._decided[utterance.utterance_id]
-        self._decided[utterance.utterance_id] = False
+        self._decided[utterance.utterance_id] = "left"
         if self._closed:
-            return False
-        decision = self._decide(await self._classify(utterance), utterance)
-        logger.debug("utterance %s: %s, because %s", utterance.utterance_id, decision.act, decision.reason)
-        taken = self._act(decision, utterance)
-        self._decided[utterance.utterance_id] = taken
-        return taken
+            return "left"
+        if self._is_echo(utterance):
+            self._publish_decision(utterance, "ignore", ECHO)
+            self._decided[utterance.utterance_id] = "ignored"
+        else:
+            intent = await self._classify(utterance)
+            if self._act(self._decide(intent, utterance), utterance):
+                self._decided[utterance.utterance_id] = "taken"
+        return self._decided[utterance.utterance_id]
 
     async def close(self, reason: str) -> None:
         self._closed = True
@@ -93,10 +133,27 @@ class Bridge:
             invocation.cancel(f"the talk ended: {reason}")
         await self._tasks.close()
 
-    async def _classify(self, utterance: Utterance) -> Intent:
+    def _is_echo(self, utterance: Utterance) -> bool:
+        if utterance.source != "asr":
+            return False
+        agent = self._words.between(utterance.start_samples - SAMPLE_RATE * 5, utterance.end_samples + SAMPLE_RATE * 5)
+        return is_echo(utterance.text, utterance.start_samples, utterance.end_samples, agent)
+
+    async def _read(self, text: str, waiting: str | None) -> tuple[Intent, float]:
+        """The intent, and the ms that finding it took."""
         began_s = time.perf_counter()
-        intent = await self._classifier.classify(utterance.text, self._waiting_tool())
-        took_ms = (time.perf_counter() - began_s) * 1_000
+        intent = await self._classifier.classify(text, waiting)
+        return intent, (time.perf_counter() - began_s) * 1_000
+
+    async def _classify(self, utterance: Utterance) -> Intent:
+        waiting = self._waiting_tool()
+        reading, self._reading = self._reading, None
+        if reading is not None and (reading.text, reading.waiting) == (utterance.text, waiting):
+            intent, took_ms = await reading.work
+        else:
+            if reading is not None:
+                reading.work.cancel()
+            intent, took_ms = await self._read(utterance.text, waiting)
         self._talk.publish(
             IntentFound,
             utterance_id=utterance.utterance_id,
@@ -107,7 +164,7 @@ class Bridge:
             source=intent.source,
             duration_ms=took_ms,
         )
-        self._stage(utterance, "intent", took_ms)
+        self._time_stage(utterance, "intent", took_ms)
         return intent
 
     def _decide(self, intent: Intent, utterance: Utterance) -> Decision:
@@ -124,40 +181,66 @@ class Bridge:
         )
 
     def _act(self, decision: Decision, utterance: Utterance) -> bool:
-        match decision.act:
-            case "leave":
-                return False
-            case "abort":
-                self._abort(decision.reason)
-                return True
-            case "ask_again":
-                self._speak(decision.say)
-                return True
-            case "confirm":
-                self._confirm(decision, utterance)
-                return True
-        tool = decision.tool
+        """Whether the utterance was taken. The decision is published before anything is done."""
+        logger.debug("utterance %s: %s, because %s", utterance.utterance_id, decision.act, decision.reason)
+        tool, pending = decision.tool, self._pending
+        if decision.act in ("leave", "abort", "ask_again", "confirm"):
+            concerned = pending.invocation_id if pending else self._running[-1].order.invocation_id if self._running else None
+            self._publish_decision(
+                utterance, decision.act, decision.reason, tool, decision.tier, None if decision.act == "leave" else concerned
+            )
+            match decision.act:
+                case "leave":
+                    return False
+                case "abort":
+                    self._abort(decision.reason)
+                case "ask_again":
+                    self._ask_again(decision)
+                case "confirm":
+                    self._confirm(utterance)
+            return True
         if tool is None:
             raise AssertionError(f"the policy decided to {decision.act} without naming a tool")
-        if decision.act == "deny":
-            self._talk.publish(ToolRefused, invocation_id=self._new_id(), tool=tool.name, reason=decision.reason)
-            self._speak(decision.say)
-            return bool(decision.say)
         order = Order(self._new_id(), utterance.utterance_id, tool, dict(decision.arguments), utterance.text, decision.tier)
-        if not self._fits(order):
-            return True
-        if decision.act == "propose":
-            self._propose(order, decision.say)
-        else:
-            self._dispatch(order, utterance)
+        self._publish_decision(utterance, decision.act, decision.reason, tool, decision.tier, order.invocation_id)
+        if decision.act == "deny":
+            self._talk.publish(ToolRefused, invocation_id=order.invocation_id, tool=tool.name, reason=decision.reason)
+            self._tell(order.invocation_id, tool.name, "refusal", decision.say)
+            return bool(decision.say)
+        if self._fits(order):
+            if decision.act == "propose":
+                self._propose(order, decision.say)
+            else:
+                self._dispatch(order, utterance)
         return True
+
+    def _publish_decision(
+        self,
+        utterance: Utterance,
+        act: str,
+        reason: str,
+        tool: Tool | None = None,
+        tier: Tier | None = None,
+        invocation_id: str | None = None,
+    ) -> None:
+        self._talk.publish(
+            DecisionMade,
+            utterance_id=utterance.utterance_id,
+            text=utterance.text,
+            act=act,
+            reason=reason,
+            tool=None if tool is None else tool.name,
+            tier=None if tool is None else tier,
+            invocation_id=invocation_id,
+            pending_id=None if self._pending is None else self._pending.invocation_id,
+        )
 
     def _fits(self, order: Order) -> bool:
         try:
             order.tool.check(order.arguments)
         except ToolError as error:
             self._talk.publish(ToolFailed, invocation_id=order.invocation_id, tool=order.tool.name, error=str(error), latency_ms=0.0)
-            self._speak(NOT_WORKED)
+            self._tell(order.invocation_id, order.tool.name, "apology", NOT_WORKED)
             return False
         return True
 
@@ -175,15 +258,20 @@ class Bridge:
             prompt=prompt,
             deadline_samples=deadline,
         )
-        self._speak(prompt)
+        self._tell(order.invocation_id, order.tool.name, "question", prompt)
         self._tasks.spawn(self._forget(order.invocation_id), "confirmation deadline")
+
+    def _ask_again(self, decision: Decision) -> None:
+        if self._pending is None:
+            raise AssertionError("the policy asks again about an action that does not wait")
+        self._tell(self._pending.invocation_id, self._pending.tool.name, "question", decision.say)
 
     async def _forget(self, invocation_id: str) -> None:
         await self._talk.clock.sleep_ms(self._timing.confirm_within_ms)
         if self._pending is not None and self._pending.invocation_id == invocation_id:
             self._refuse_pending(f"no answer within {self._timing.confirm_within_ms / 1_000:g} s")
 
-    def _confirm(self, decision: Decision, utterance: Utterance) -> None:
+    def _confirm(self, utterance: Utterance) -> None:
         pending, self._pending = self._pending, None
         if pending is None:
             raise AssertionError("the policy confirmed an action that does not wait")
@@ -194,9 +282,10 @@ class Bridge:
         self._dispatch(order, utterance)
 
     def _dispatch(self, order: Order, utterance: Utterance) -> None:
-        invocation = Invocation(self._talk, self._tasks, order, self._registry.provider(order.tool), self._timing)
+        provider = self._registry.provider(order.tool)
+        invocation = Invocation(self._stage, order, provider, asked_samples=utterance.end_samples)
         self._running.append(invocation)
-        self._stage(utterance, "dispatch", samples_to_ms(self._talk.clock.now_samples - utterance.end_samples))
+        self._time_stage(utterance, "dispatch", samples_to_ms(self._talk.clock.now_samples - utterance.end_samples))
         self._tasks.spawn(self._run(invocation), f"invocation {order.invocation_id}")
 
     async def _run(self, invocation: Invocation) -> None:
@@ -206,28 +295,29 @@ class Bridge:
             self._running.remove(invocation)
 
     def _abort(self, reason: str) -> None:
-        stopped = [invocation for invocation in self._running if invocation.cancel(reason)]
+        stopped = [invocation.order for invocation in self._running if invocation.cancel(reason)]
         refused = self._refuse_pending(reason)
-        if any(invocation.order.tier != "read" for invocation in stopped):
-            self._speak(STOPPED_LATE)
-        elif refused or stopped:
-            self._speak(CALLED_OFF if refused else STOPPED)
+        if stopped:
+            late = any(order.tier != "read" for order in stopped)
+            say = STOPPED_LATE if late else CALLED_OFF if refused else STOPPED
+            self._tell(stopped[-1].invocation_id, stopped[-1].tool.name, "called_off", say)
+        elif refused is not None:
+            self._tell(refused.invocation_id, refused.tool.name, "called_off", CALLED_OFF)
 
-    def _refuse_pending(self, reason: str) -> bool:
+    def _refuse_pending(self, reason: str) -> Pending | None:
         pending, self._pending = self._pending, None
-        if pending is None:
-            return False
-        self._talk.publish(ToolRefused, invocation_id=pending.invocation_id, tool=pending.tool.name, reason=reason)
-        return True
+        if pending is not None:
+            self._talk.publish(ToolRefused, invocation_id=pending.invocation_id, tool=pending.tool.name, reason=reason)
+        return pending
 
     def _waiting_tool(self) -> str | None:
         if self._pending is not None:
             return self._pending.tool.name
         return self._running[-1].order.tool.name if self._running else None
 
-    def _speak(self, text: str) -> None:
+    def _tell(self, invocation_id: str, tool: str, purpose: Purpose, text: str) -> None:
         if text:
-            self._tasks.spawn(self._delivery.deliver(text), "bridge speech")
+            self._tasks.spawn(self._delivery.tell(invocation_id, tool, purpose, text), f"bridge {purpose}")
 
-    def _stage(self, utterance: Utterance, stage: str, ms: float) -> None:
+    def _time_stage(self, utterance: Utterance, stage: str, ms: float) -> None:
         self._talk.publish(StageTiming, utterance_id=utterance.utterance_id, stage=stage, ms=ms)

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from workbench.bridge.hold import Hold
+from workbench.events import NoticeDelivered
 from workbench.talk import Saying, Talk
+
+Purpose = Literal["question", "filler", "refusal", "apology", "called_off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,30 +25,54 @@ class Delivered:
 
 
 class Delivery:
-    """The voice of the bridge in one talk. The card is shown in any case: it hangs on `ToolFinished`, not on a voice."""
+    """The voice of the bridge in one talk. The card is shown in any case: it hangs on the tool's events, not on a voice."""
 
-    def __init__(self, talk: Talk) -> None:
+    def __init__(self, talk: Talk, hold: Hold) -> None:
         self._talk = talk
+        self._hold = hold
 
-    async def deliver(self, text: str) -> Delivered:
+    async def deliver(self, text: str, *, ends: str | None = None) -> Delivered:
         """Say `text` by the best voice there is, and wait until it is out, cut off or dropped. The host speaks only where the engine
-        dropped the text unheard (it was lost): what the user cut off is not said again."""
-        if self._talk.can_say:
+        dropped the text unheard (it was lost): what the user cut off is not said again. Speech ends the agent's hold; afterwards the
+        reasons that are left hold it again. `ends`: the reason that is over with this."""
+        with self._hold.saying():
+            try:
+                return await self._by_best_voice(text)
+            finally:
+                if ends is not None:
+                    self._hold.end(ends)
+
+    async def _by_best_voice(self, text: str) -> Delivered:
+        words = len(text.split())
+        if words and self._talk.can_say:
             delivered = await self._outcome("engine", self._talk.say(text))
             if delivered is not None:
+                self._hold.engine_spoke()
                 return delivered
-        if self._talk.host_can_say:
+        if words and self._talk.host_can_say:
             delivered = await self._outcome("host", self._talk.host_say(text))
             if delivered is not None:
                 return delivered
-        # Nobody will end the agent's hold by speaking.
-        self._talk.hold(0)
-        return Delivered("card", len(text.split()))
+        return Delivered("card", words)
+
+    async def tell(self, invocation_id: str, tool: str, purpose: Purpose, text: str) -> None:
+        """Delivers words about an action that are not its result, and writes down how they got there."""
+        delivered = await self.deliver(text, ends=invocation_id if purpose == "apology" else None)
+        self._talk.publish(
+            NoticeDelivered,
+            at_samples=delivered.started_samples,
+            invocation_id=invocation_id,
+            tool=tool,
+            purpose=purpose,
+            text=text,
+            how=delivered.how,
+            words_asked=delivered.words_asked,
+            words_heard=delivered.words_heard,
+            interrupted=delivered.interrupted,
+        )
 
     async def _outcome(self, how: Literal["engine", "host"], saying: Saying) -> Delivered | None:
         await saying.done.wait()
         if saying.started_samples is None and not saying.interrupted:
             return None
-        if how == "host":
-            self._talk.hold(0)
         return Delivered(how, saying.words_asked, saying.words_heard, saying.interrupted, saying.started_samples)

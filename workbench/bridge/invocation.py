@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from workbench.audio.frames import samples_to_ms
 from workbench.bridge.delivery import Delivery
+from workbench.bridge.heard import AgentWords, content_words, promises
+from workbench.bridge.hold import Hold
 from workbench.bridge.provider import CallContext, Provider
 from workbench.bridge.spoken import short_form
 from workbench.bridge.tasks import Tasks
@@ -50,16 +52,34 @@ class Order:
     confirmed: bool = False
 
 
-class Invocation:
-    """From dispatch to delivery. It ends once: finished, failed or cancelled; a result that comes after that is only recorded."""
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What the invocations of one talk share."""
 
-    def __init__(self, talk: Talk, tasks: Tasks, order: Order, provider: Provider, timing: Timing) -> None:
+    talk: Talk
+    tasks: Tasks
+    hold: Hold
+    delivery: Delivery
+    words: AgentWords
+    timing: Timing
+
+
+class Invocation:
+    """From dispatch to delivery. It ends once: finished, failed or cancelled; a result that comes after that is only recorded.
+
+    The agent is held from the dispatch until the result, or the apology, is out, and is free at once when the call is called off."""
+
+    def __init__(self, stage: Stage, order: Order, provider: Provider, *, asked_samples: int) -> None:
+        """`asked_samples`: the end of the utterance that asked for it, in session time."""
         self.order = order
         self.state: Literal["running", "finished", "failed", "cancelled"] = "running"
-        self._talk, self._tasks, self._provider, self._timing = talk, tasks, provider, timing
-        self._delivery = Delivery(talk)
-        self._started_samples = talk.clock.now_samples
-        self._ended = talk.clock.signal()
+        self._talk, self._tasks, self._timing = stage.talk, stage.tasks, stage.timing
+        self._hold, self._delivery, self._words = stage.hold, stage.delivery, stage.words
+        self._provider = provider
+        self._asked_samples = asked_samples
+        self._apology = ""
+        self._started_samples = self._talk.clock.now_samples
+        self._ended = self._talk.clock.signal()
         self._outcome: ToolResult | Exception = ToolError("the provider ended the call without an answer")
         self._call: asyncio.Task[None] | None = None
         self._ids = {"invocation_id": order.invocation_id, "tool": order.tool.name}
@@ -69,7 +89,7 @@ class Invocation:
         return self.order.tool.timeout_s * 1_000
 
     async def run(self) -> None:
-        """Calls the provider, waits for the end, and has the result spoken."""
+        """Calls the provider, waits for the end, and has the result or the apology spoken."""
         order = self.order
         if self.state != "running":
             return
@@ -80,14 +100,19 @@ class Invocation:
             arguments=dict(order.arguments),
             tier=order.tier,
         )
-        self._talk.hold(self.timeout_ms)
-        self._call = self._tasks.spawn(self._answer(), f"tool {order.tool.name}")
-        timers = [self._tasks.spawn(self._expire(), "tool deadline"), self._tasks.spawn(self._fill(), "tool filler")]
-        await self._ended.wait()
-        for timer in timers:
-            timer.cancel()
-        if self.state == "running":
-            await self._settle(self._outcome)
+        self._hold.begin(order.invocation_id, self.timeout_ms)
+        try:
+            self._call = self._tasks.spawn(self._answer(), f"tool {order.tool.name}")
+            timers = [self._tasks.spawn(self._expire(), "tool deadline"), self._tasks.spawn(self._fill(), "tool filler")]
+            await self._ended.wait()
+            for timer in timers:
+                timer.cancel()
+            if self.state == "running":
+                await self._settle(self._outcome)
+            if self._apology:
+                await self._delivery.tell(order.invocation_id, order.tool.name, "apology", self._apology)
+        finally:
+            self._hold.end(order.invocation_id)
 
     def cancel(self, reason: str) -> bool:
         """The user changed their mind, or the talk ends. False when it has ended already."""
@@ -138,9 +163,14 @@ class Invocation:
 
     async def _fill(self) -> None:
         await self._talk.clock.sleep_ms(self._timing.filler_after_ms)
-        if self._timing.filler and self.state == "running":
-            await self._delivery.deliver(self._timing.filler)
-            self._talk.hold(self.timeout_ms - self._elapsed_ms())
+        if self._timing.filler and self.state == "running" and not self._promised():
+            # In a task of its own: a filler that has begun is said to its end, and its row written, when the result ends this one.
+            order = self.order
+            self._tasks.spawn(self._delivery.tell(order.invocation_id, order.tool.name, "filler", self._timing.filler), "tool filler")
+
+    def _promised(self) -> bool:
+        """The agent said of its own accord that it is looking: saying it once more would be one time too many."""
+        return promises(self._words.between(self._asked_samples, self._talk.clock.now_samples + 1))
 
     async def _settle(self, outcome: ToolResult | Exception) -> None:
         if isinstance(outcome, Exception):
@@ -149,7 +179,8 @@ class Invocation:
         self._end("finished")
         spoken = self._finish(outcome)
         ready_samples = self._talk.clock.now_samples
-        delivered = await self._delivery.deliver(spoken)
+        delivered = await self._delivery.deliver(spoken, ends=self.order.invocation_id)
+        until = ready_samples if delivered.started_samples is None else delivered.started_samples
         self._publish(
             ResultDelivered,
             at_samples=delivered.started_samples,
@@ -157,6 +188,7 @@ class Invocation:
             words_asked=delivered.words_asked,
             words_heard=delivered.words_heard,
             interrupted=delivered.interrupted,
+            words_before=content_words(self._words.between(self._started_samples, until)),
         )
         if delivered.started_samples is not None:
             self._stage("delivery", samples_to_ms(delivered.started_samples - ready_samples))
@@ -171,8 +203,8 @@ class Invocation:
         late = isinstance(error, TimeoutError)
         text = f"no answer within {self.order.tool.timeout_s:g} s" if late else f"{type(error).__name__}: {error}"
         self._publish(ToolFailed, error=text, latency_ms=self._elapsed_ms(), timed_out=late)
+        self._apology = TOO_LATE if late else NOT_WORKED
         self._end("failed")
-        self._tasks.spawn(self._delivery.deliver(TOO_LATE if late else NOT_WORKED), "tool apology")
 
     def _came_late(self, result: ToolResult) -> None:
         """Nobody waits for it any more: it is recorded and shown, never spoken."""

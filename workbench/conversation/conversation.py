@@ -108,7 +108,7 @@ class Conversation:
             clock=clock,
             publish=self.publish,
             on_speech=self._user_speech,
-            on_probable_end=self._agent.prepare,
+            on_probable_end=self._prepare,
             on_utterance=self._utterance,
         )
         self._detector = agent_detector
@@ -367,12 +367,20 @@ class Conversation:
     def _utterance(self, utterance: Utterance) -> None:
         self.clock.spawn(self._decide(utterance), "decide")
 
+    def _prepare(self, utterance: Utterance) -> None:
+        """The user has probably finished: the engine and the actor may make ready what they will need if so."""
+        self._agent.prepare(utterance)
+        if self._actor is not None:
+            self._actor.prepare(utterance)
+
     async def _decide(self, utterance: Utterance) -> None:
-        """One utterance, one decision: the actor takes it, or the engine answers it."""
-        if self._actor is not None and utterance.text and await self._actor.offer(utterance):
-            self._agent.took(utterance)
-        else:
-            self._agent.answer(utterance)
+        """One utterance, one decision: the actor takes it, or the engine answers it, or it was nothing that the user said."""
+        verdict = await self._actor.offer(utterance) if self._actor is not None and utterance.text else "left"
+        match verdict:
+            case "taken":
+                self._agent.took(utterance)
+            case "left":
+                self._agent.answer(utterance)
 
     def _task_failed(self, name: str, error: BaseException) -> None:
         log.error("task %s of talk %s failed", name, self.session_id, exc_info=error)

@@ -50,8 +50,10 @@ def list_sessions(
 
 
 def get_session(store: Store, session_id: str) -> dict[str, Any] | None:
-    """One talk with everything that is derived of it: the row of `voice_sessions` and its counts, and lists `turns`,
-    `tool_invocations`, `barge_ins` in order of session time, and `audio` (the row of `voice_recordings`, or None). None when unknown."""
+    """One talk with everything that is derived of it: the row of `voice_sessions` and its counts, and lists `turns`, `decisions`,
+    `tool_invocations`, `barge_ins` in order of session time, and `audio` (the row of `voice_recordings`, or None). None when unknown.
+
+    `decisions` and `tool_invocations` together are the audit of what the talk did; they meet in `invocation_id`."""
     found = store.query(
         "SELECT o.*, s.metadata, s.engine_reason, s.ended_detail FROM voice_session_overview o "
         "JOIN voice_sessions s ON s.session_id = o.session_id WHERE o.session_id = $1",
@@ -62,6 +64,7 @@ def get_session(store: Store, session_id: str) -> dict[str, Any] | None:
     audio = store.query("SELECT * FROM voice_recordings WHERE session_id = $1", [session_id])
     return found[0] | {
         "turns": store.query("SELECT * FROM voice_turns WHERE session_id = $1 ORDER BY start_ms, id", [session_id]),
+        "decisions": store.query("SELECT * FROM voice_decisions WHERE session_id = $1 ORDER BY start_ms, utterance_id", [session_id]),
         "tool_invocations": store.query("SELECT * FROM voice_tool_invocations WHERE session_id = $1 ORDER BY start_ms, id", [session_id]),
         "barge_ins": store.query("SELECT * FROM voice_barge_in_events WHERE session_id = $1 ORDER BY start_ms, id", [session_id]),
         "audio": audio[0] if audio else None,
@@ -115,6 +118,28 @@ def latencies(store: Store, *, since: datetime | None = None) -> dict[str, dict[
         SELECT coalesce(o.engine, s.engine) AS engine, coalesce(o.n, 0) AS n, coalesce(o.unanswered, 0) AS unanswered, o.p50_ms, o.p95_ms,
                coalesce(s.step_n, 0) AS step_n, s.step_p50_ms, s.step_p95_ms
         FROM offsets o FULL OUTER JOIN steps s ON s.engine = o.engine ORDER BY 1
+        """,
+        [since or datetime.fromtimestamp(0, UTC)],
+    )
+    return {row.pop("engine"): row for row in rows}
+
+
+def tool_turns(store: Store, *, since: datetime | None = None) -> dict[str, dict[str, float | int | None]]:
+    """How tool turns went by engine, over the talks begun `since` (all when None).
+
+    `n`: results that were delivered and counted. `content_share`: the share of them before which the agent said content of its own,
+    0 to 1. `interrupted_share`: those that the user broke into. `fidelity_n`, `fidelity_p50_wer`: deliveries whose words were measured,
+    and their median word error rate; None without any.
+    """
+    rows = store.query(
+        """
+        SELECT coalesce(s.engine, 'unknown') AS engine, count(*) AS n,
+               avg(CASE WHEN i.words_before_result > 0 THEN 1.0 ELSE 0.0 END)::DOUBLE PRECISION AS content_share,
+               avg(CASE WHEN i.interrupted THEN 1.0 ELSE 0.0 END)::DOUBLE PRECISION AS interrupted_share,
+               count(i.fidelity_wer) AS fidelity_n,
+               percentile_cont(0.5) WITHIN GROUP (ORDER BY i.fidelity_wer) AS fidelity_p50_wer
+        FROM voice_tool_invocations i JOIN voice_sessions s ON s.session_id = i.session_id
+        WHERE i.words_before_result IS NOT NULL AND s.started_at >= $1 GROUP BY 1 ORDER BY 1
         """,
         [since or datetime.fromtimestamp(0, UTC)],
     )

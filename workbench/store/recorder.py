@@ -85,6 +85,7 @@ class TalkRecorder:
         self._rows: dict[type[Event], Callable[[Any], None]] = {
             events.EngineChosen: self._engine_chosen,
             events.TurnEnded: self._turn_ended,
+            events.DecisionMade: self._decision,
             events.BargeIn: self._barge_in,
             events.SessionClosed: self._session_closed,
         }
@@ -201,6 +202,24 @@ class TalkRecorder:
                 "latency_ms": turn.latency_ms,
                 "interrupted": turn.interrupted,
                 "engine": self._engine,
+            },
+        )
+
+    def _decision(self, event: events.DecisionMade) -> None:
+        self._store.append(
+            "voice_decisions",
+            {
+                "session_id": self._session_id,
+                "utterance_id": clean_text(event.utterance_id),
+                "decided_at": self._when(event.at_samples),
+                "start_ms": samples_to_ms(event.at_samples),
+                "text": clean_text(event.text),
+                "act": clean_text(event.act),
+                "reason": clean_text(event.reason),
+                "tool": None if event.tool is None else clean_text(event.tool),
+                "tier": event.tier,
+                "invocation_id": event.invocation_id,
+                "pending_id": event.pending_id,
             },
         )
 

@@ -23,6 +23,7 @@ _ALL = (
     Table("voice_sessions", ("session_id",), "replace"),
     Table("voice_turns", ("session_id", "turn_id")),
     Table("voice_tool_invocations", ("session_id", "invocation_id"), "replace"),
+    Table("voice_decisions", ("session_id", "utterance_id")),
     Table("voice_barge_in_events", ("session_id", "event_id")),
     Table("voice_events", ("session_id", "seq")),
     Table("voice_frame_timings", ("session_id", "seq")),

@@ -34,8 +34,11 @@ _COLUMNS = (
     "words_heard",
     "interrupted",
     "fidelity_wer",
+    "deadline_ms",
+    "words_before_result",
 )
-"""Every write of a tool row names all its columns, so that a batch is one statement."""
+"""Every write of a tool row names all its columns, so that a batch is one statement. What was delivered is the result, or the apology
+of an invocation that failed."""
 
 
 class ToolRows:
@@ -67,12 +70,23 @@ class ToolRows:
                 self._put(event, status="cancelled", error=clean_text(event.reason), **self._ends(event))
             case events.ResultDelivered():
                 self._delivered(event)
+            case events.NoticeDelivered(purpose="apology"):
+                # A failed invocation has no result: how its apology reached the user is how it ended for them.
+                self._put(event, **_reached(event))
+            case events.FidelityMeasured():
+                self._put(event, fidelity_wer=event.wer)
             case _:
                 pass
 
     def _proposed(self, event: events.ToolProposed) -> None:
-        arguments = to_json(event.arguments)
-        self._put(event, status="proposed", utterance_id=clean_text(event.utterance_id), tier=event.tier, arguments=arguments)
+        self._put(
+            event,
+            status="proposed",
+            utterance_id=clean_text(event.utterance_id),
+            tier=event.tier,
+            arguments=to_json(event.arguments),
+            deadline_ms=samples_to_ms(event.deadline_samples),
+        )
 
     def _started(self, event: events.ToolStarted) -> None:
         self._put(
@@ -91,14 +105,7 @@ class ToolRows:
         self._put(event, status="success", result=result, spoken=spoken, latency_ms=event.latency_ms, **self._ends(event))
 
     def _delivered(self, event: events.ResultDelivered) -> None:
-        self._put(
-            event,
-            delivered_how=event.how,
-            words_asked=event.words_asked,
-            words_heard=event.words_heard,
-            interrupted=event.interrupted,
-            fidelity_wer=event.fidelity_wer,
-        )
+        self._put(event, **_reached(event), words_before_result=event.words_before)
 
     def _ends(self, event: Event) -> dict[str, Any]:
         return {"completed_at": self._when(event.at_samples), "end_ms": samples_to_ms(event.at_samples)}
@@ -121,3 +128,12 @@ class ToolRows:
             changes.pop("status", None)
         row.update(changes)
         self._store.append("voice_tool_invocations", dict(row), urgent=True)
+
+
+def _reached(event: events.ResultDelivered | events.NoticeDelivered) -> dict[str, Any]:
+    return {
+        "delivered_how": event.how,
+        "words_asked": event.words_asked,
+        "words_heard": event.words_heard,
+        "interrupted": event.interrupted,
+    }

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 from workbench.audio.frames import ms_to_samples, samples_to_ms
 from workbench.clock import FastClock, LatencyModel, Signal, fixed
 from workbench.events import Event
-from workbench.talk import Actor, Saying, Utterance
+from workbench.talk import Actor, Observer, Saying, Utterance
 
 E = TypeVar("E", bound=Event)
 
@@ -40,6 +40,7 @@ class FakeTalk:
         self.events: list[Event] = []
         self.said: list[Said] = []
         self.holds: list[float] = []
+        self._observers: list[Observer] = []
         self.drop_next = 0
         """So many of the next texts are dropped unheard, as when the engine is lost."""
         self._cut_after: deque[int] = deque()
@@ -60,10 +61,10 @@ class FakeTalk:
         self._cut_after.append(words)
 
     async def hear(self, actor: Actor, text: str, *, utterance_id: str = "") -> bool:
-        """Offers an utterance that ended just now."""
+        """Offers an utterance that ended just now. True when the actor took it."""
         self._utterances += 1
         now = self.clock.now_samples
-        return await actor.offer(Utterance(utterance_id or f"u{self._utterances}", text, now, now))
+        return await actor.offer(Utterance(utterance_id or f"u{self._utterances}", text, now, now)) == "taken"
 
     async def run_ms(self, ms: float) -> None:
         """Lets session time pass, in whole frames. Raises what a task of the talk raised."""
@@ -96,7 +97,12 @@ class FakeTalk:
         now = self.clock.now_samples
         stamped = event(at_samples=now if at_samples is None else at_samples, noticed_samples=now, **fields)
         self.events.append(stamped)
+        for observer in self._observers:
+            observer.on_event(stamped)
         return stamped
+
+    def observe(self, observer: Observer) -> None:
+        self._observers.append(observer)
 
     async def _tick(self) -> None:
         await self.clock.next_tick()

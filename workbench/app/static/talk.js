@@ -137,6 +137,7 @@ class Page {
     if (shown.textContent !== state) shown.textContent = state;
     document.body.dataset.wb = !this.connected ? "down" : this.live ? (agent ? "agent" : user ? "user" : "live") : "idle";
     byId("wb-clock").textContent = clock(this.timeline.nowMs);
+    this.transcript.tick(this.timeline.nowMs);
     const recorded = { true: "recorded", false: "not recorded" }[this.live ? this.recording : null] ?? "";
     byId("wb-recorded").textContent = recorded;
     byId("wb-recorded").dataset.on = String(recorded === "recorded");

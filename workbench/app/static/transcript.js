@@ -27,8 +27,19 @@ export class Transcript {
     this.list.replaceChildren();
     this.utterances = new Map();
     this.tools = new Map();
+    this.deadlines = new Map();
     this.agent = null;
     this.empty.hidden = false;
+  }
+
+  /** The talk is at `nowMs`: an action that waits for a word says how long it still does. */
+  tick(nowMs) {
+    for (const [id, deadline] of this.deadlines) {
+      const left = Math.max(0, Math.ceil((deadline - nowMs) / 1000));
+      const told = `${TOOL_STATES.waiting[1]}, ${left} s left`;
+      const status = this.tools.get(id).row.querySelector(".status");
+      if (status.textContent !== told) status.textContent = told;
+    }
   }
 
   event(event) {
@@ -114,6 +125,7 @@ export class Transcript {
 
   toolState(event, state, status = TOOL_STATES[state][1], text = "") {
     const row = this.tool(event);
+    this.deadlines.delete(event.invocation_id);
     row.dataset.state = state;
     row.querySelector(".sign").textContent = TOOL_STATES[state][0];
     row.querySelector(".status").textContent = status;
@@ -123,6 +135,7 @@ export class Transcript {
 
   onToolProposed(event) {
     this.toolState(event, "waiting", undefined, event.prompt);
+    this.deadlines.set(event.invocation_id, event.deadline_ms);
   }
 
   onToolConfirmed(event) {
@@ -162,6 +175,21 @@ export class Transcript {
     row.append(make("p", "delivered", how === "card" ? `shown ${voice}` : `said ${voice}, ${heard} of ${asked} words heard${interrupted ? ", cut off" : ""}`));
   }
 
+  onFidelityMeasured({ invocation_id: id, wer, transcript }) {
+    const delivered = this.tools.get(id)?.row.querySelector(".delivered");
+    if (!delivered) return;
+    const told = make("span", "fidelity", `, ${Math.round(100 * wer)} % word errors`);
+    told.title = `Our recogniser heard: ${transcript || "nothing"}`;
+    delivered.append(told);
+  }
+
+  onDecisionMade({ utterance_id: id, act, reason }) {
+    const row = this.utterances.get(id);
+    if (!row || act !== "ignore") return;
+    row.classList.add("partial");
+    row.querySelector(".said").append(make("span", "typed", reason));
+  }
+
   onEngineChosen({ at_ms: at, engine, reason }) {
     this.row("mark quiet", at, make("p", "", make("b", "", engine), ` · ${reason}`));
   }
@@ -176,6 +204,7 @@ export class Transcript {
 
   onSessionClosed({ at_ms: at, reason, detail }) {
     for (const row of this.utterances.values()) row.setAttribute("aria-busy", "false");
+    this.deadlines.clear();
     this.row("mark quiet", at, make("p", "", make("b", "", "talk ended"), ` · ${plain(reason)}${detail ? ` · ${detail}` : ""}`));
   }
 }
