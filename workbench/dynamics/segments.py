@@ -34,6 +34,38 @@ def merge(segments: Iterable[Segment], pause_ms: float) -> list[Segment]:
     return merged
 
 
+def from_seconds(spans: Iterable[Sequence[float]]) -> list[Segment]:
+    """Spans `[start_s, end_s]` as segments, each edge rounded to its nearest sample (21 us)."""
+    return [Segment(round(start * 1_000 * SAMPLES_PER_MS), round(end * 1_000 * SAMPLES_PER_MS)) for start, end in spans]
+
+
+def to_seconds(segments: Iterable[Segment]) -> list[tuple[float, float]]:
+    """Segments as `(start_s, end_s)`."""
+    return [(s.start / (1_000 * SAMPLES_PER_MS), s.end / (1_000 * SAMPLES_PER_MS)) for s in segments]
+
+
+def total_samples(segments: Iterable[Segment]) -> int:
+    """How long all segments are together; time that two of them share counts twice."""
+    return sum(s.end - s.start for s in segments)
+
+
+def clip(segments: Iterable[Segment], window: Segment) -> list[Segment]:
+    """What of sorted segments lies inside the window."""
+    cut = (Segment(max(s.start, window.start), min(s.end, window.end)) for s in segments)
+    return [s for s in cut if s.start < s.end]
+
+
+def silences(segments: Iterable[Segment], window: Segment) -> list[Segment]:
+    """The stretches of the window in which no segment lies. Give both tracks in one list for mutual silence."""
+    found: list[Segment] = []
+    free_from = window.start
+    for sound in merge(clip(segments, window), 0):
+        if sound.start > free_from:
+            found.append(Segment(free_from, sound.start))
+        free_from = sound.end
+    return [*found, Segment(free_from, window.end)] if free_from < window.end else found
+
+
 def ipus(segments: Iterable[Segment]) -> list[Segment]:
     """Inter-pausal units: stretches of one speaker without a pause longer than `IPU_PAUSE_MS`."""
     return merge(segments, IPU_PAUSE_MS)

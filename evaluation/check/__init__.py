@@ -1,0 +1,1 @@
+"""Recomputes published reference values: `python -m evaluation.check DIR`."""
