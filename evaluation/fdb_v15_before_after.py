@@ -57,7 +57,7 @@ def words_per_minute(words: Sequence[Word]) -> float:
 def keep(values: ArrayLike, rule: Outliers) -> NDArray[np.bool_]:
     """Which values a rule keeps. `none` and `winsor` keep all."""
     x = np.asarray(values, dtype=np.float64)
-    if rule in ("none", "winsor") or len(x) < 2:
+    if rule in ("none", "winsor") or len(x) < 3:
         return np.ones(len(x), dtype=bool)
     if rule == "trim":
         low, high = np.quantile(x, (TAIL, 1 - TAIL))

@@ -48,14 +48,14 @@ class Comparison:
 
 def bootstrap(
     sessions: Sequence[ArrayLike],
-    statistic: Statistic = lambda values: float(np.mean(values)),
+    statistic: Statistic | None = None,
     *,
     method: Method = "bca",
     confidence: float = CONFIDENCE,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Interval:
-    """The interval of a statistic over all values of all sessions, whole sessions resampled.
+    """The interval of a statistic (None = the mean) over all values of all sessions, whole sessions resampled.
 
     `sessions` holds one array of values per session; a session may hold none. `bca` corrects bias and skew (Efron 1987), with the
     acceleration from leaving out one session at a time; where that is not defined (all resamples equal) it is the percentile interval.
@@ -68,11 +68,12 @@ def bootstrap(
         raise ValueError(f"{len(values)} sessions hold no value; there is nothing to resample")
     if not 0 < confidence < 1:
         raise ValueError(f"the confidence is {confidence}; give a number between 0 and 1, such as {CONFIDENCE}")
-    found = statistic(np.concatenate(values))
+    of = _mean if statistic is None else statistic
+    found = of(np.concatenate(values))
     drawn = _resample(values, statistic, resamples, np.random.default_rng(seed))
     low, high = (1 - confidence) / 2, (1 + confidence) / 2
     if method == "bca":
-        low, high = _bca(values, statistic, found, drawn, low, high)
+        low, high = _bca(values, of, found, drawn, low, high)
     return Interval(found, float(np.quantile(drawn, low)), float(np.quantile(drawn, high)), len(values), confidence)
 
 
@@ -132,15 +133,23 @@ def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
     return adjusted
 
 
-def _resample(values: Sequence[NDArray[np.float64]], statistic: Statistic, resamples: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(values.mean())
+
+
+def _resample(
+    values: Sequence[NDArray[np.float64]], statistic: Statistic | None, resamples: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
     """The statistic of `resamples` draws of as many sessions. A draw without a value is drawn again."""
-    drawn = np.empty(resamples)
-    for index in range(resamples):
-        picked = np.concatenate([values[i] for i in rng.integers(len(values), size=len(values))])
-        while not len(picked):
-            picked = np.concatenate([values[i] for i in rng.integers(len(values), size=len(values))])
-        drawn[index] = statistic(picked)
-    return drawn
+    counts = np.array([len(v) for v in values])
+    picks = rng.integers(len(values), size=(resamples, len(values)))
+    while len(empty := np.flatnonzero(counts[picks].sum(axis=1) == 0)):
+        picks[empty] = rng.integers(len(values), size=(len(empty), len(values)))
+    if statistic is None:
+        # A mean needs only each session's sum and count: hundreds of times faster.
+        sums = np.array([v.sum() for v in values])
+        return np.asarray(sums[picks].sum(axis=1) / counts[picks].sum(axis=1))
+    return np.array([statistic(np.concatenate([values[i] for i in pick])) for pick in picks])
 
 
 def _bca(

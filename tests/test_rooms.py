@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1] / "workbench"
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("workbench", "evaluation")
+"""`evaluation` is a package of its own and one room."""
 
 ROOMS = (
     "audio",
@@ -31,6 +33,7 @@ ROOMS = (
     "testing",
     "assembly",
     "telemetry",
+    "evaluation",
     "api",
     "app",
     "commands",
@@ -56,21 +59,21 @@ MAY_IMPORT = {
 
 def modules() -> dict[str, Path]:
     found = {}
-    for path in ROOT.rglob("*.py"):
-        parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    for path in (path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
         found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
 
 
 def imports(path: Path, known: dict[str, Path]) -> set[str]:
-    """The modules of the workbench that a file imports, wherever in the file."""
+    """The modules of our packages that a file imports, wherever in the file."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names if alias.name.startswith("workbench")}
+            found |= {alias.name for alias in node.names if alias.name.startswith(PACKAGES)}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: write absolute imports"
-            if node.module and node.module.startswith("workbench"):
+            if node.module and node.module.startswith(PACKAGES):
                 inner = {f"{node.module}.{alias.name}" for alias in node.names} & known.keys()
                 found |= inner or {node.module}
     return found
@@ -78,6 +81,8 @@ def imports(path: Path, known: dict[str, Path]) -> set[str]:
 
 def room(module: str) -> str | None:
     parts = module.split(".")
+    if parts[0] == "evaluation":
+        return parts[0]
     return parts[1] if len(parts) > 1 else None
 
 
