@@ -167,6 +167,14 @@ class BargeIn(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentStopped(Event):
+    """The talk stopped a half-duplex agent for the user, and dropped what it was about to say. What the barge-in's words are taken from."""
+
+    heard_text: str
+    cancelled_text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Backchannel(Event):
     """A short acknowledgement that takes no turn."""
 

@@ -29,6 +29,7 @@ from workbench.conversation.watchers import Watchers
 from workbench.engines.base import AgentFrame, EngineError, Stopped
 from workbench.events import (
     AgentSpeech,
+    AgentStopped,
     AgentText,
     AudioLost,
     BargeIn,
@@ -278,8 +279,9 @@ class Conversation:
             self._typist.stop()
         for edge in self._detector.finish():
             self._agent_speech(edge.edge, self._agent_position(edge.at))
-        self._tracker.settle(self.now_samples, closing=True)
-        self.publish(SessionClosed, reason=reason, detail=detail)
+        ended = self.now_samples
+        self._tracker.settle(ended, closing=True)
+        self.publish(SessionClosed, at_samples=ended, reason=reason, detail=detail)
         self._watchers.end(reason, detail)
         self._open.set()
         self._over.set()
@@ -360,6 +362,7 @@ class Conversation:
             return Stopped()
         stopped = self._agent.interrupt()
         if stopped.heard_text or stopped.cancelled_text:
+            self.publish(AgentStopped, at_samples=self._now, heard_text=stopped.heard_text, cancelled_text=stopped.cancelled_text)
             self._tracker.stopped(self._now, stopped)
             self._watchers.flush()
         return stopped

@@ -17,7 +17,18 @@ class StoreError(Exception):
     """The store cannot be opened, read or written. The message names what was wrong and how to mend it."""
 
 
-class Store(Protocol):
+class RowSink(Protocol):
+    """What takes rows: all that a recorder needs of a store."""
+
+    def append(self, table: str, row: Row, *, urgent: bool = False) -> None:
+        """Hands a row of `tables.TABLES` to the writer and returns at once. It is committed within a second; at once if `urgent`.
+
+        Raises KeyError for an unknown table, StoreError when the store is closed.
+        """
+        ...
+
+
+class Store(RowSink, Protocol):
     """A place for talks. Every method may be called from any thread."""
 
     @property
@@ -33,13 +44,6 @@ class Store(Protocol):
     @property
     def lost_rows(self) -> int:
         """Rows given up since the store was opened: refused by the database, or beyond the bound of what is kept in memory."""
-        ...
-
-    def append(self, table: str, row: Row, *, urgent: bool = False) -> None:
-        """Hands a row of `tables.TABLES` to the writer and returns at once. It is committed within a second; at once if `urgent`.
-
-        Raises KeyError for an unknown table, StoreError when the store is closed.
-        """
         ...
 
     def flush(self) -> None:

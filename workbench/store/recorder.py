@@ -10,10 +10,11 @@ from typing import Any
 
 from workbench import events
 from workbench.audio.frames import SAMPLE_RATE, Pcm, samples_to_ms
+from workbench.dynamics import definitions
 from workbench.events import Event
 from workbench.personas import Persona
 from workbench.store.audio_segments import AudioWriter, StereoTrack
-from workbench.store.base import Store
+from workbench.store.base import RowSink, Store
 from workbench.store.tool_rows import ToolRows
 from workbench.store.values import clean_text, to_json
 
@@ -75,7 +76,7 @@ class Recorder:
 class TalkRecorder:
     """An `Observer` of one talk. `SessionOpened` must be the first event; raises ValueError when its ids are not ids."""
 
-    def __init__(self, store: Store, audio: AudioWriter | None, wall_clock: Callable[[], datetime]) -> None:
+    def __init__(self, store: RowSink, audio: AudioWriter | None, wall_clock: Callable[[], datetime]) -> None:
         self._store = store
         self._audio = audio
         self._wall_clock = wall_clock
@@ -152,6 +153,7 @@ class TalkRecorder:
             "latency_model": clean_text(event.latency_model),
             "ended_reason": None,
             "ended_detail": None,
+            "scored_by": definitions.version(),
         }
         self._put_session()
         if recording and self._audio is not None:

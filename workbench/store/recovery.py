@@ -86,7 +86,9 @@ def _close(store: Store, session_id: str, started_at: datetime) -> None:
             [session_id, _DETAIL, ended_at, samples * 1_000 / SAMPLE_RATE],
         ),
         (
-            "UPDATE voice_sessions SET is_active = FALSE, ended_at = $2, ended_reason = $3, ended_detail = $4 WHERE session_id = $1",
+            # Its last turns were never derived: `rescore` makes up for that.
+            "UPDATE voice_sessions SET is_active = FALSE, ended_at = $2, ended_reason = $3, ended_detail = $4, scored_by = NULL "
+            "WHERE session_id = $1",
             [session_id, ended_at, CRASHED, _DETAIL],
         ),
     )

@@ -9,7 +9,7 @@ from typing import Any
 from workbench import events
 from workbench.audio.frames import samples_to_ms
 from workbench.events import Event
-from workbench.store.base import Store
+from workbench.store.base import RowSink
 from workbench.store.values import clean_text, to_json
 
 _COLUMNS = (
@@ -44,7 +44,7 @@ of an invocation that failed."""
 class ToolRows:
     """`when` puts session time (samples) on the calendar."""
 
-    def __init__(self, store: Store, session_id: str, when: Callable[[int], datetime]) -> None:
+    def __init__(self, store: RowSink, session_id: str, when: Callable[[int], datetime]) -> None:
         self._store = store
         self._session_id = session_id
         self._when = when

@@ -1,0 +1,50 @@
+"""`workbench rescore`: derives the turns and barge-ins of recorded talks anew."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from workbench.commands.common import DataDir, Db, Json, load_settings, say, show, told_plainly
+from workbench.commands.export import moment
+from workbench.store.duckdb_store import DuckDbStore
+from workbench.store.rescore import Rescored
+from workbench.store.rescore import rescore as score_again
+
+
+def rescore(
+    since: Annotated[str | None, typer.Option(help="Talks begun at or after this date or time (UTC).")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Also talks that were scored by the definitions of today.")] = False,
+    as_json: Json = False,
+    data_dir: DataDir = None,
+    db: Db = None,
+) -> None:
+    """Derive turns and barge-ins anew, for talks that were scored by other definitions than today's."""
+    with told_plainly():
+        store = DuckDbStore(load_settings(data_dir=data_dir, db=db).database)
+        try:
+            with Progress(console=Console(stderr=True), transient=True) as bar:
+                task = bar.add_task("Rescoring", total=None)
+                done = score_again(
+                    store,
+                    since=moment(since, "--since"),
+                    every=every,
+                    progress=lambda number, total: bar.update(task, completed=number, total=total),
+                )
+        finally:
+            store.close()
+    for session_id, reason in done.failed.items():
+        say(f"{session_id} is left as it was: {reason}")
+    show(json.dumps(asdict(done)) if as_json else _told(done))
+
+
+def _told(done: Rescored) -> str:
+    return (
+        f"Definitions {done.version}: {len(done.changed)} talks changed, {done.unchanged} did not, "
+        f"{done.without_speech} are in text only, {len(done.failed)} could not be scored."
+    )
