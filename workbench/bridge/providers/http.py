@@ -148,7 +148,7 @@ class HttpClient:
                         return answer
                     url = self._redirected(method, url, answer)
         except TimeoutError:
-            raise ToolError(f"{self.whom} gave no answer within {timeout_s:g} s; see whether it is overloaded") from None
+            raise ToolError(f"{self.whom} gave no answer within {round(timeout_s, 1):g} s; see whether it is overloaded") from None
         except httpx.ConnectTimeout:
             raise ToolError(f"{self.whom} did not take the connection within {CONNECT_TIMEOUT_S:g} s; {self._mend}") from None
         except httpx.ConnectError:
@@ -207,9 +207,9 @@ def port_of(url: httpx.URL) -> int:
 
 
 async def read_body(response: httpx.Response, max_bytes: int) -> tuple[bytes, bool]:
-    """At most `max_bytes` of the body, and whether that is all of it."""
+    """At most `max_bytes` of the body, which must not be compressed, and whether that is all of it."""
     content = bytearray()
-    async for chunk in response.aiter_raw():
+    async for chunk in response.aiter_bytes():
         content += chunk
         if len(content) > max_bytes:
             return bytes(content[:max_bytes]), False
