@@ -18,6 +18,7 @@ import uvicorn
 
 from workbench.api.app import create_app
 from workbench.assembly import Workbench, assemble
+from workbench.bridge.redact import redact_log
 from workbench.commands.common import DataDir, Db, listen_on, load_settings, run, say
 from workbench.commands.local_gateway import GatewayPlan, NoGateway, plan_gateway
 from workbench.engines.base import Engine, EngineError
@@ -60,6 +61,7 @@ def serve(
         logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         # Engines are asked how they are every few seconds; each answer would be a line.
         logging.getLogger("httpx").setLevel(logging.DEBUG if settings.log_level == "debug" else logging.WARNING)
+        redact_log()
         with listen(settings) as listening:
             await _serve(settings, listening)
 

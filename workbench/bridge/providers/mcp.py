@@ -1,73 +1,191 @@
-"""Tools of MCP servers, by the official SDK, over stdio or streamable HTTP."""
+"""MCP servers as providers, by the official SDK: over stdio, over streamable HTTP, or in this process."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
-from urllib.parse import urlsplit
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, cast
 
-from workbench.bridge.tool import ToolError
-from workbench.events import Tier
+from mcp import Client, MCPError
+from mcp.server import MCPServer
+from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT, RequestParamsMeta
+from mcp_types import Tool as Listed
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+
+from workbench.bridge.provider import CallContext, OnProgress, ProviderState, ProviderUnavailable
+from workbench.bridge.providers.mcp_link import Link
+from workbench.bridge.providers.mcp_result import error_text, read_result
+from workbench.bridge.providers.mcp_server import McpServer
+from workbench.bridge.providers.mcp_tools import MAX_TOOLS, Toolbox, toolbox
+from workbench.bridge.redact import SECRETS, Redactor
+from workbench.bridge.tool import Tool, ToolError, ToolResult
+
+__all__ = ["IDEMPOTENCY_KEY", "McpProvider", "McpServer"]
+
+log = logging.getLogger(__name__)
+
+IDEMPOTENCY_KEY = "personaplex-workbench/idempotency-key"
+"""In `_meta` of every call, for servers that must not do a thing twice."""
+PROBE_S = 3.0
+_GRACE_S = 5.0
+_MAX_PAGES = 20
+_MAX_MESSAGE = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class McpServer:
-    """How to reach an MCP server, and what the operator says of its tools. Raises ToolError when it contradicts itself.
+class McpProvider:
+    """Implements `workbench.bridge.provider.RemoteProvider`. One session is open at a time; calls share it.
 
-    Tools are named here as the server names them.
+    A timeout or a change of mind is a cancellation of `call`, and reaches the server as one.
     """
 
-    name: str
-    """Of the provider; goes before a tool's name where another provider has a tool of that name."""
-    command: str = ""
-    """The program to start, for stdio; found on PATH."""
-    args: tuple[str, ...] = ()
-    env: tuple[str, ...] = ()
-    """Names of variables of our own environment that the program gets besides PATH, HOME and the like. Never their values: those are
-    secrets, and this is a file."""
-    cwd: str | None = None
-    url: str = ""
-    """The endpoint, for streamable HTTP."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """Header to the name of the environment variable that holds its whole value (`Authorization` to `HOME_MCP_AUTH`, which holds
-    `Bearer ...`)."""
-    tools: tuple[str, ...] = ()
-    """The tools to take; none named = all."""
-    tiers: Mapping[str, Tier] = field(default_factory=dict)
-    descriptions: Mapping[str, str] = field(default_factory=dict)
-    """What is read out before the user confirms, in the place of the server's own words."""
-    phrases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    wordings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    timeout_s: float = 10.0
-    """For a call of one of its tools."""
-    prefix: bool = False
-    """Every tool is called `<name>_<tool>`, whether another has its name or not."""
-    protocol: Literal["auto", "legacy"] = "auto"
-    """`legacy`: the initialize handshake at once, for servers that a question about newer versions upsets."""
+    kind = "mcp"
 
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_\-]{0,31}", self.name):
-            raise ToolError(f"mcp server name {self.name[:80]!r} must be a letter and up to 31 letters, digits, '_' or '-'")
-        if bool(self.command) == bool(self.url):
-            raise ToolError(f"mcp server {self.name}: give either a command (stdio) or a url (streamable HTTP)")
-        if self.timeout_s <= 0:
-            raise ToolError(f"mcp server {self.name}: timeout_s is {self.timeout_s}; give a number of seconds above 0")
-        if self.url:
-            self._check_url()
-        elif self.headers:
-            raise ToolError(f"mcp server {self.name}: headers belong to a url; a command gets its secrets by env")
+    def __init__(
+        self,
+        server: McpServer,
+        *,
+        redactor: Redactor = SECRETS,
+        target: MCPServer[Any] | None = None,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        """`target` is a server of this process that is spoken to instead of the command or the URL."""
+        self.name = server.name
+        self.on_tools: Callable[[Sequence[Tool]], None] | None = None
+        """Called with all tools when the server says that they changed."""
+        self.on_lost: Callable[[str], None] | None = None
+        """Called with the reason when the session ends without `close`; `open` may be called again then."""
+        self._server, self._redactor = server, redactor
+        self._box = Toolbox()
+        self._away = "it has not been opened"
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._link = Link(server, redactor, on_changed=self._changed, on_lost=self._lost, target=target, environment=environment)
 
-    def _check_url(self) -> None:
+    @property
+    def notices(self) -> Sequence[str]:
+        """What the operator should know of the server's tools."""
+        return tuple(self._box.notices)
+
+    async def open(self) -> Sequence[Tool]:
+        await self.close()
+        client = await self._link.open()
         try:
-            parts = urlsplit(self.url)
-            userinfo, valid = "@" in parts.netloc, parts.scheme in ("http", "https") and bool(parts.hostname)
-        except ValueError:
-            userinfo, valid = False, False
-        if userinfo:
-            raise ToolError(f"mcp server {self.name}: the url holds a user name or password; send it by headers, from the environment")
-        if not valid:
-            raise ToolError(f"mcp server {self.name}: the url must begin with http:// or https:// and name a host")
-        if self.args or self.env or self.cwd:
-            raise ToolError(f"mcp server {self.name}: args, env and cwd belong to a command, not to a url")
+            self._box = await self._list(client)
+        except Exception as error:  # noqa: BLE001 - of what kind it was is told by `explain`
+            fault = self._link.explain(error)
+            await self._link.close()
+            self._away = str(fault)
+            raise fault from None
+        return tuple(self._box.tools)
+
+    async def close(self) -> None:
+        for task in tuple(self._tasks):
+            task.cancel()
+        self._away = "it was closed"
+        await self._link.close()
+
+    async def call(self, tool: Tool, arguments: Mapping[str, Any], *, context: CallContext, on_progress: OnProgress) -> ToolResult:
+        client = self._client()
+        own = self._box.own_names.get(tool.name)
+        if own is None:
+            raise ToolError(
+                f"mcp server {self.name} has no tool {tool.name} any more; it offers {', '.join(self._box.own_names) or 'none'}"
+            )
+
+        async def progressed(progress: float, total: float | None, message: str | None) -> None:
+            on_progress(min(max(progress / total, 0.0), 1.0) if total else None, self._redactor.clean(message or "")[:_MAX_MESSAGE])
+
+        try:
+            answer = await client.call_tool(
+                own,
+                dict(arguments),
+                # Whoever calls gives up at the tool's own limit; this is for one who does not.
+                read_timeout_seconds=tool.timeout_s + _GRACE_S,
+                progress_callback=progressed,
+                meta=cast(RequestParamsMeta, {IDEMPOTENCY_KEY: context.idempotency_key}),
+            )
+        except MCPError as error:
+            raise self._failed(client, tool, error) from None
+        except (RuntimeError, ValueError) as error:
+            # An answer that does not fit the tool's own output schema, or no answer of the protocol at all.
+            raise ToolError(self._redactor.clean(f"mcp server {self.name} answered {own} wrongly: {error}")[:500]) from None
+        if answer.is_error:
+            raise ToolError(self._redactor.clean(error_text(answer)))
+        return read_result(answer)
+
+    async def probe(self) -> ProviderState:
+        began_s = time.perf_counter()
+        try:
+            async with asyncio.timeout(PROBE_S):
+                listed = await self._client().list_tools()
+        except Exception as error:  # noqa: BLE001 - a probe tells what is wrong, whatever it is
+            told = f"no answer within {PROBE_S:g} s" if isinstance(error, TimeoutError) else str(self._link.explain(error))
+            return ProviderState(ready=False, reason=told, repair=f"See that the MCP server {self.name} runs; it is tried again by itself.")
+        latency_ms = (time.perf_counter() - began_s) * 1_000
+        return ProviderState(ready=True, reason=f"listed {len(listed.tools)} tools", latency_ms=latency_ms)
+
+    def _client(self) -> Client:
+        client = self._link.client
+        if client is None:
+            raise ProviderUnavailable(f"mcp server {self.name} is not connected: {self._away}")
+        return client
+
+    async def _list(self, client: Client) -> Toolbox:
+        listed: list[Listed] = []
+        cursor: str | None = None
+        for _page in range(_MAX_PAGES):
+            page = await client.list_tools(cursor=cursor)
+            listed += page.tools
+            cursor = page.next_cursor
+            if cursor is None or len(listed) > MAX_TOOLS:
+                break
+        return toolbox(self._server, listed)
+
+    def _failed(self, client: Client, tool: Tool, error: MCPError) -> Exception:
+        doubt = "" if tool.tier == "read" else "; it may have been done all the same"
+        if error.code == CONNECTION_CLOSED:
+            self._spawn(self._verify())
+            return ProviderUnavailable(f"mcp server {self.name} ended the connection in the middle of the call{doubt}")
+        if error.code == REQUEST_TIMEOUT:
+            return TimeoutError(f"mcp server {self.name} did not answer in time{doubt}")
+        if self._link.status == 404 and client.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS:
+            # The server was started anew and does not know this session: only a new one is of use.
+            self._link.lose(f"mcp server {self.name} has forgotten the session")
+            return ProviderUnavailable(f"mcp server {self.name} has forgotten the session{doubt}")
+        if self._link.status >= 500 or self._link.status == 429:
+            return ProviderUnavailable(f"mcp server {self.name} answered HTTP {self._link.status}{doubt}")
+        return ToolError(self._redactor.clean(f"mcp server {self.name}: {error.message}")[:500])
+
+    def _changed(self) -> None:
+        self._spawn(self._relist())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=f"mcp {self.name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _verify(self) -> None:
+        """Over HTTP one call can lose its connection while the session goes on, and a session can be dead without anybody noticing."""
+        state = await self.probe()
+        if not state.ready:
+            self._link.lose(state.reason)
+
+    async def _relist(self) -> None:
+        client = self._link.client
+        if client is None:
+            return
+        try:
+            self._box = await self._list(client)
+        except Exception as error:  # noqa: BLE001 - the old tools stay until the next news; a dead session is told by `on_lost`
+            log.warning("mcp server %s said that its tools changed and did not list them: %s", self.name, self._link.explain(error))
+            return
+        if self.on_tools is not None:
+            self.on_tools(tuple(self._box.tools))
+
+    def _lost(self, reason: str) -> None:
+        self._away = reason
+        log.warning("mcp server %s is lost: %s", self.name, reason)
+        if self.on_lost is not None:
+            self.on_lost(reason)
