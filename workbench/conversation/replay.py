@@ -1,4 +1,4 @@
-"""A recorded talk told again: the same events, with turns and barge-ins derived anew by the definitions of today."""
+"""A recorded talk told again: the same events, with turns, barge-ins and backchannels derived anew by the definitions of today."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from workbench.events import (
     AgentSpeech,
     AgentStopped,
     AgentText,
+    Backchannel,
     BargeIn,
     Event,
     FrameTiming,
@@ -44,7 +45,7 @@ class _Replay:
         for event in recorded:
             self._now = event.noticed_samples
             match event:
-                case TurnEnded():
+                case TurnEnded() | Backchannel():
                     continue
                 case BargeIn() if not typed(event):
                     continue

@@ -1,4 +1,4 @@
-"""Derives turns and barge-ins while the talk runs, with the functions of `workbench.dynamics` and nothing else.
+"""Derives turns, barge-ins and backchannels while the talk runs, with the functions of `workbench.dynamics` and nothing else.
 
 Only what is not settled is kept, so that a talk of hours costs no more than one of a minute.
 """
@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from workbench.audio.frames import SAMPLES_PER_MS
+from workbench.dynamics.backchannels import TimedText, backchannels_of, words_in
 from workbench.dynamics.barge_ins import AGENT_PAUSE_MS, YIELD_WINDOW_MS, classify
 from workbench.dynamics.segments import Segment, merge
 from workbench.dynamics.turns import TURN_PAUSE_MS, Turn, turns, within_overlap
 from workbench.engines.base import Stopped
-from workbench.events import AgentText, BargeIn, Edge, Speaker, TurnEnded, UserText
+from workbench.events import AgentText, Backchannel, BargeIn, Edge, Speaker, TurnEnded, UserText
 
 SETTLE_SAMPLES = (TURN_PAUSE_MS + 500) * SAMPLES_PER_MS
 """Silence of both after which a turn can no longer grow (the edges themselves arrive up to 500 ms late)."""
@@ -29,20 +30,19 @@ class _Pending:
     stopped: Stopped | None = None
 
 
-@dataclass(slots=True)
-class _Words:
-    at: int
-    text: str
+OTHER: dict[Speaker, Speaker] = {"user": "agent", "agent": "user"}
+GLUE: dict[Speaker, str] = {"user": " ", "agent": ""}
+"""The agent's words come in pieces that bring their own spaces."""
 
 
 class TurnTracker:
-    """Fed with speech edges and words in order of noticing; publishes `TurnEnded` and `BargeIn` once they are settled."""
+    """Fed with speech edges and words in order of noticing; publishes `TurnEnded`, `BargeIn` and `Backchannel` once they are settled."""
 
     def __init__(self, publish: Callable[..., Any]) -> None:
         self._publish = publish
         self._tracks: dict[Speaker, list[Segment]] = {"user": [], "agent": []}
         self._speaking: dict[Speaker, int | None] = {"user": None, "agent": None}
-        self._words: dict[Speaker, list[_Words]] = {"user": [], "agent": []}
+        self._words: dict[Speaker, list[TimedText]] = {"user": [], "agent": []}
         self._barge_ins: list[_Pending] = []
         self._interrupted_at: list[int] = []
         self._last_end: tuple[Speaker, int] | None = None
@@ -68,9 +68,9 @@ class TurnTracker:
     def words(self, event: UserText | AgentText) -> None:
         """Final words of the user, or a piece of the agent's."""
         if isinstance(event, AgentText):
-            self._words["agent"].append(_Words(event.at_samples, event.text))
+            self._words["agent"].append(TimedText(event.at_samples, event.text))
         elif event.final and event.text:
-            self._words["user"].append(_Words(event.start_samples, event.text))
+            self._words["user"].append(TimedText(event.start_samples, event.text))
 
     def settle(self, now: int, *, closing: bool = False) -> None:
         """Publishes what can no longer change. Called at every tick; cheap while nothing is open."""
@@ -131,11 +131,21 @@ class TurnTracker:
                 return
             if not closing and any(pending.onset <= turn.end for pending in self._barge_ins):
                 return
+            self._publish_backchannels(turn)
             self._publish_turn(turn, after[0].start if after else now)
             self._forget(turn)
 
     def _words_are_in(self, turn: Turn) -> bool:
         return any(turn.start - SETTLE_SAMPLES <= word.at <= turn.end for word in self._words[turn.speaker])
+
+    def _publish_backchannels(self, turn: Turn) -> None:
+        """What the other acknowledged within the turn. Those words belong to no turn."""
+        speaker = OTHER[turn.speaker]
+        words = self._words[speaker]
+        for found in backchannels_of(speaker, self._tracks[speaker], [turn.segment], words, GLUE[speaker]):
+            heard = words_in(found.segment, words)
+            self._words[speaker] = [word for word in self._words[speaker] if word not in heard]
+            self._publish(Backchannel, at_samples=found.start, speaker=speaker, text=found.text, duration_ms=found.duration_ms)
 
     def _publish_turn(self, turn: Turn, before: int) -> None:
         words = self._words[turn.speaker]
@@ -145,13 +155,12 @@ class TurnTracker:
         if latency_ms is None and self._last_end is not None and self._last_end[0] != turn.speaker:
             latency_ms = (turn.start - self._last_end[1]) / SAMPLES_PER_MS
         self._last_end = (turn.speaker, turn.end)
-        glue = "" if turn.speaker == "agent" else " "
         self._publish(
             TurnEnded,
             at_samples=turn.end,
             turn_id=uuid.uuid4().hex,
             speaker=turn.speaker,
-            text=glue.join(word.text for word in mine).strip(),
+            text=GLUE[turn.speaker].join(word.text for word in mine).strip(),
             start_samples=turn.start,
             end_samples=turn.end,
             latency_ms=latency_ms,

@@ -47,6 +47,10 @@ class BackchannelFound:
     text: str
 
     @property
+    def segment(self) -> Segment:
+        return Segment(self.start, self.end)
+
+    @property
     def duration_ms(self) -> float:
         return (self.end - self.start) / SAMPLES_PER_MS
 
@@ -64,13 +68,14 @@ def words_in(segment: Segment, words: Sequence[TimedText]) -> list[TimedText]:
 
 
 def backchannels_of(
-    speaker: Speaker, own: Sequence[Segment], others: Sequence[Segment], words: Sequence[TimedText] = ()
+    speaker: Speaker, own: Sequence[Segment], others: Sequence[Segment], words: Sequence[TimedText] = (), glue: str = " "
 ) -> list[BackchannelFound]:
-    """The backchannels of one speaker, by start. `words` are that speaker's; without them duration and place decide alone."""
+    """The backchannels of one speaker, by start. `words` are that speaker's; without them duration and place decide alone.
+    `glue` goes between two of them: "" for pieces that bring their own spaces."""
     floor = ipus(others)
     found = []
     for ipu in ipus(own):
-        text = " ".join(word.text.strip() for word in words_in(ipu, words)).strip()
+        text = glue.join(word.text for word in words_in(ipu, words)).strip()
         if within_overlap(ipu, floor) and is_acknowledgement(text):
             found.append(BackchannelFound(speaker, ipu.start, ipu.end, text))
     return found
