@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workbench.bridge.expression import Number, Sum, parse, work_out, written
 from workbench.bridge.tools.arithmetic import TOOL, answer, read_expression
-from workbench.bridge.tools.expression import Number, Sum, parse, work_out, written
 from workbench.bridge.words import phrase_list, tokens
 
 

@@ -17,6 +17,8 @@ _SMALL = {word: value for value, word in enumerate(_ONES)}
 _TENFOLD = {word: 20 + 10 * index for index, word in enumerate(_TENS)} | {"fourty": 40}
 _DIGITS = {word: str(value) for value, word in enumerate(_ONES[:10])} | {"oh": "0", "o": "0"}
 
+_WRITTEN = re.compile(r"\d+(\.\d+)?")
+
 MAX_DIGITS = 15
 """Digits of a written number that are taken."""
 DECIMALS = 4
@@ -36,7 +38,7 @@ def read_number(words: Sequence[str], start: int = 0) -> tuple[Fraction, int] | 
 def _read_positive(words: Sequence[str], start: int) -> tuple[Fraction, int] | None:
     if start >= len(words):
         return None
-    if re.fullmatch(r"\d+(\.\d+)?", words[start]):
+    if _WRITTEN.fullmatch(words[start]):
         if len(words[start]) > MAX_DIGITS + 1:
             return None
         value, at = Fraction(words[start]), start + 1

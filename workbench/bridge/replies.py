@@ -6,9 +6,13 @@ the action itself. A no may stand among other words.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from typing import Literal
 
+from workbench.bridge.concepts import concept, concepts
+from workbench.bridge.hearing import mended
+from workbench.bridge.lexicon import THINGS
 from workbench.bridge.words import MAX_TEXT, close, phrase_list, tokens, word_set
 
 CONFIRM_PHRASE = "confirm and proceed"
@@ -19,29 +23,85 @@ REPLY_PHRASES = (CONFIRM_PHRASE, IRREVERSIBLE_PHRASE, *ABORT_PHRASES, "yes", "no
 
 Reply = Literal["irreversible", "confirm", "abort"]
 
-_LEADS = word_set("um uh er oh well actually please okay ok sorry wait so hey and but yes yeah")
+_LEADS = word_set(
+    "um uh er oh well actually please okay ok sorry wait so hey and but yes yeah hm hmm ah look listen right hold on god sure i said think"
+)
 _ABORT_STARTS = phrase_list(
     "no", "nope", "nah", "stop", "cancel", "abort", "never", "negative", "not now", "not yet", "do not", "please do not", "forget it",
-    "forget that", "forget about it", "leave it", "scratch that", "i changed my mind", "i have changed my mind", "i would rather not",
-    "i do not want", "better not",
+    "forget that", "forget about it", "forget about that", "leave it", "scratch that", "i changed my mind", "i have changed my mind",
+    "i would rather not", "rather not", "i do not want", "i do not think so", "better not", "absolutely not", "definitely not",
+    "certainly not", "of course not", "obviously not", "probably not", "not really", "not at all", "not a chance", "hell no", "let us not",
+    "you should not", "we should not", "i did not mean", "i did not ask", "i did not say", "that is not what i", "that is wrong",
+    "i take it back",
+    "i take that back", "call it off", "call that off", "hold off", "back out", "drop it", "skip it", "skip that", "not that", "not this",
+    "i do not confirm", "i can not confirm", "i am not confirming", "i refuse", "denied", "undo that", "strike that", "quit", "halt",
+    "do nothing",
+    "i am not sure about that", "i was only joking", "just kidding", "i am kidding", "under no circumstances", "not today", "not anymore",
+    "let it be", "let it go", "let them be", "wrong",
 )  # fmt: skip
 _ABORT_ANYWHERE = phrase_list(
     "never mind", "cancel that", "cancel it", "abort that", "abort it", "stop it", "stop that", "forget it", "changed my mind", "do not do",
-    "do not confirm", "not confirm", "do not proceed", "not proceed",
+    "do not confirm", "not confirm", "do not proceed", "not proceed", "call it off", "do not want that", "do not want it",
+    "do not go ahead",
+    "rather not", "absolutely not", "of course not", "definitely not",
 )  # fmt: skip
 _ABORT_ENDS = frozenset({"no", "stop", "cancel", "abort"})
 _ABORT_ENDS_WITHIN = 6
 """Words; in a longer utterance a last "stop" is likelier part of a story."""
 _NOT_ABORT = phrase_list(
     "no problem", "no worries", "no idea", "no doubt", "no wonder", "no kidding", "no one", "do not stop", "do not cancel", "do not abort",
-    "do not forget", "do not wait", "do not worry", "do not mind", "never cancel",
+    "do not forget", "do not wait", "do not worry", "do not mind", "never cancel", "not a problem", "no objection", "no objections",
+    "no rush",
+    "no matter", "no need to wait", "no more than", "no less than", "no longer", "no sweat", "do not hesitate", "why not", "never been",
+    "never seen",
+    "never heard", "never knew", "never had", "never tried", "never ending", "stop sign", "stop by",
+   
+    "no such thing", "no pressure", "stop motion", "no time like",
 )  # fmt: skip
+_KEEPS = re.compile(
+    r"^(?:please |just |no )*(?:leave|keep|let) (?:it|them|that|those|everything|things|the [\w ]+?|my [\w ]+?|all of (?:it|them)) "
+    r"(?:on|off|alone|be|as|open|closed|running|there|in|where|how|like|the way|untouched|up|stay|for now|please)\b"
+)
+_TITLE = re.compile(
+    r"(?<!it)(?<!that)(?<!this)(?<!what)(?<!there) (?:is|was|are|were) (?:a|an|my|one|the|such|so|on|really|great|good|his|her|still|by|"
+    r"your)\b"
+)
+"""A verb of being after the "no": "Nevermind by Nirvana is a great album"."""
+_ABOUT = word_set("cancel stop abort quit halt")
+_THIS_ACTION = word_set("action request operation command thing things it that this process job task everything all order")
 
-_YES_WORDS = word_set("yes yeah yep yup sure confirm confirmed proceed absolutely definitely certainly affirmative")
-_YES_PHRASES = phrase_list("go ahead", "do it", "of course", "please do", "go for it", "sounds good")
+_YES_WORDS = word_set(
+    "yes yeah yep yup yea ya aye sure confirm confirmed proceed absolutely definitely certainly affirmative agreed approved"
+)
+_YES_PHRASES = phrase_list(
+    "go ahead", "do it", "of course", "please do", "go for it", "sounds good", "sounds great", "let us do it", "let us do this",
+    "let us go", "make it so",
+    "you bet", "by all means", "works for me", "fine by me", "fine with me", "i agree", "be my guest", "that is correct", "that works",
+    "do that",
+    "you may", "please continue", "permission granted", "it is a yes", "do so",
+)  # fmt: skip
 _POLITE = word_set(
     "please right now and i am we that it is okay ok oh um uh er well so know understand think thank thanks you the a this action correct "
-    "really just then fine good very much indeed go ahead do of course for sounds still want to my by all means"
+    "really just then fine good great very much indeed go ahead do of course for sounds still want to my by all means obviously exactly "
+    "let us make bet "
+    "works me with agree be guest may continue permission granted will can has have sir them one those these both ones totally perfect "
+    "cool alright "
+    "hm hmm yes thing immediately quickly already everything every all mean up"
+)
+_HEARD_AS = {
+    "mined": "mind",
+    "cansel": "cancel",
+    "cancell": "cancel",
+    "council": "cancel",
+    "aboard": "abort",
+    "abhort": "abort",
+    "noe": "no",
+    "yess": "yes",
+    "know": "now",
+}
+_MISHEARD_PAIRS = (("never", "mined"), ("right", "know"))
+_WHOLE = word_set(
+    "confirm confirmed proceed ahead irreversible cancel abort never mind affirmative absolutely definitely action certainly agreed"
 )
 
 
@@ -50,8 +110,8 @@ def read_reply(text: str, action_words: Collection[str] = ()) -> Reply | None:
 
     `action_words` are words that name the action ("yes, delete it" agrees to a deletion).
     """
-    said = tokens(text[:MAX_TEXT])
-    if says_abort(said):
+    said = _heard(tokens(text[:MAX_TEXT]))
+    if says_abort(said, action_words):
         return "abort"
     # An agreement is short, and a question is none.
     if not said or len(said) > 15 or text.rstrip().endswith("?"):
@@ -66,14 +126,42 @@ def read_reply(text: str, action_words: Collection[str] = ()) -> Reply | None:
     return None
 
 
-def says_abort(said: Sequence[str]) -> bool:
-    """Whether these tokens call an action off."""
+def says_abort(said: Sequence[str], action_words: Collection[str] = ()) -> bool:
+    """Whether these tokens call an action off. One of `action_words` may be called off by name; what is called by another name is
+    something else ("cancel my newspaper subscription" while a lamp waits)."""
     rest = _without(said, _NOT_ABORT)
-    while rest and rest[0] in _LEADS:
+    while rest and rest[0] in _LEADS and tuple(rest[:2]) not in _ABORT_STARTS and tuple(rest[:3]) not in _ABORT_STARTS:
+        if any(tuple(rest[: len(phrase)]) == phrase for phrase in _ABORT_STARTS):
+            break
         rest = rest[1:]
+    text = " ".join(rest)
+    if _TITLE.search(text) or _names_another(rest, action_words):
+        return False
+    if _KEEPS.match(text):
+        return True
     if any(tuple(rest[: len(phrase)]) == phrase for phrase in _ABORT_STARTS) or any(_holds(rest, phrase) for phrase in _ABORT_ANYWHERE):
         return True
     return 0 < len(rest) <= _ABORT_ENDS_WITHIN and rest[-1] in _ABORT_ENDS
+
+
+def _names_another(rest: Sequence[str], action_words: Collection[str]) -> bool:
+    """ "Cancel" or "stop" with an object that is not the waiting action."""
+    if not rest or rest[0] not in _ABOUT or len(rest) < 2 or rest[1] in _THIS_ACTION:
+        return False
+    told = [word for word in rest[1:] if word in THINGS or word.rstrip("s") in THINGS]
+    own = concepts(tuple(action_words))
+    if not told or any(word in action_words or concept(word) in own for word in told):
+        return False
+    return not (set(told) <= _THIS_ACTION or ("send" in action_words and any(concept(word) == "message" for word in told)))
+
+
+def _heard(said: Sequence[str]) -> list[str]:
+    """Words of a reply put together again, and what sounds like them, where only they make sense."""
+    words = mended(said, _WHOLE, shortest=5)
+    return [
+        _HEARD_AS[word] if word in _HEARD_AS and (word not in ("know", "mined") or (before, word) in _MISHEARD_PAIRS) else word
+        for before, word in zip(["", *words], words, strict=False)
+    ]
 
 
 def _is_yes(word: str) -> bool:

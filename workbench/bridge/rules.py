@@ -1,14 +1,23 @@
-"""The embedded classifier: the registered tools' own phrases, laid over the utterance."""
+"""The embedded classifier: the registered tools' own phrases laid over the utterance, then a general reading of orders and questions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
+from workbench.bridge.finding import Finder, arguments_of
+from workbench.bridge.hearing import corrected, mended, plainly
 from workbench.bridge.intent import Intent
+from workbench.bridge.lexicon import THINGS, VERBS
+from workbench.bridge.named import action_words, by_danger, named_tool
+from workbench.bridge.questions import is_live, question_words
+from workbench.bridge.reading import Order, Reader
 from workbench.bridge.registry import Registry
 from workbench.bridge.replies import read_reply
 from workbench.bridge.templates import FILLERS, Match, Template
+from workbench.bridge.tool import Tool
 from workbench.bridge.words import MAX_TEXT, close, phrase_list, sentences, tokens
 
 CHITCHAT = Intent("chitchat")
@@ -20,6 +29,11 @@ _REQUESTS = phrase_list(
     "i want you to", "i would like you to", "i need you to", "excuse me", "good morning", "good evening", "thank you", "one more thing",
 )  # fmt: skip
 """Ways to begin a request that say nothing about which one."""
+_JOINT = re.compile(r" (?:and then|and also|and|but|then|instead|just) ")
+_REMEMBERED = 20_000
+"""Words whose neighbours are remembered; nobody uses more."""
+_FOUND_BY_WORDS = 0.6
+_READ_IN_GENERAL = 0.5
 
 
 class RulesClassifier:
@@ -29,13 +43,17 @@ class RulesClassifier:
 
     def __init__(self, registry: Registry, names: Sequence[str] = ()) -> None:
         """`names`: what the persona is called, so that "hey Myca" may go before any request."""
-        self._templates = [Template(tool, text) for tool in registry for text in tool.templates]
+        tools = tuple(registry)
+        # Of two phrases that fit alike, that of the tool added last is meant: who adds one that does the same wants it used.
+        self._templates = [Template(tool, text) for tool in reversed(tools) for text in tool.templates]
         self._vocabulary = frozenset(word for template in self._templates for word in template.content)
         self._names = frozenset(word for name in names for word in tokens(name))
-        self._action_words = {
-            tool.name: frozenset(word for text in (*tool.templates, tool.description, tool.name.replace("_", " ")) for word in tokens(text))
-            for tool in registry
-        }
+        self._heard: dict[str, frozenset[str]] = {}
+        self._action_words = {tool.name: action_words(tool) for tool in tools}
+        self._finder = Finder(tools)
+        self._reader = Reader(self._finder.nouns, self._names)
+        self._compounds = THINGS | self._vocabulary | self._finder.nouns | frozenset(word for verb in VERBS for word in verb.split())
+        self._catching = registry.catching
 
     async def classify(self, text: str, pending: str | None) -> Intent:
         if len(text) > MAX_TEXT:
@@ -44,27 +62,94 @@ class RulesClassifier:
             reply = read_reply(text, self.action_words(pending))
             if reply is not None:
                 return Intent("abort", pending) if reply == "abort" else Intent("confirm", pending)
-        found = [match for sentence in reversed(sentences(text)) if (match := self._match(tokens(sentence))) is not None]
-        if not found:
-            return CHITCHAT
-        last = found[0]
-        return Intent("query" if last.tool.tier == "read" else "command", last.tool.name, last.arguments, confidence=1 - last.cost / 2)
+        found = [intent for sentence in sentences(text) if (intent := self._sentence(sentence, text)) is not None]
+        return _most_dangerous(found) if found else CHITCHAT
 
     def action_words(self, tool_name: str) -> frozenset[str]:
-        return self._action_words.get(tool_name, frozenset())
+        """The words that name a tool, known or not."""
+        known = self._action_words.get(tool_name)
+        return known if known is not None else action_words(named_tool(tool_name))
 
-    def _match(self, said: list[str]) -> Match | None:
-        heard = {*said, *map("".join, pairwise(said))}
-        there = {word for word in self._vocabulary if any(close(other, word) for other in heard)}
-        templates = [template for template in self._templates if template.content <= there]
+    def _sentence(self, sentence: str, utterance: str) -> Intent | None:
+        said = corrected(mended(tokens(sentence), self._compounds), self._reader.begins_order)
+        if not said:
+            return None
+        whole = self._clause(said, utterance)
+        parts = [part.split() for part in _JOINT.split(" ".join(said))]
+        if len(parts) == 1:
+            return whole
+        # "Close my account and delete everything": every part that is an order by itself counts for how dangerous the whole is.
+        orders = (
+            [self._clause(part, utterance) for part in parts if self._reader.begins_order(part)] if whole or self._denied(parts[0]) else []
+        )
+        found = [intent for intent in (whole, *orders) if intent is not None]
+        return _most_dangerous(found, first=True) if found else None
+
+    def _denied(self, said: Sequence[str]) -> bool:
+        return said[:2] == ["do", "not"]
+
+    def _clause(self, said: list[str], utterance: str) -> Intent | None:
+        order = self._reader.read(said)
+        asked = self._question(said)
+        match = self._match(said, bare=order is not None or asked is not None)
+        if match is not None and match.tool.tier != "read" and order is None and self._reader.is_talk(said):
+            match = None
+        if match is not None and (order is None or order.tier != "destructive" or match.tool.tier != "read"):
+            tier = order.tier if order is not None and by_danger(order.tier) > by_danger(match.tool.tier) else None
+            return _intent(match.tool, match.arguments, 1 - match.cost / 2, tier)
+        if order is not None and (order.tier != "read" or asked is not None):
+            return self._ordered(order, utterance)
+        return self._asked(asked, utterance) if asked is not None else None
+
+    def _ordered(self, order: Order, utterance: str) -> Intent:
+        tool = self._finder.for_order(order)
+        if tool is not None:
+            return _intent(tool, arguments_of(tool, order.object, order.action), _FOUND_BY_WORDS, order.tier)
+        return self._caught("query" if order.tier == "read" else "command", order, utterance)
+
+    def _caught(self, kind: Any, order: Order | None, utterance: str) -> Intent:
+        """What no tool answers to by name goes to the one that catches, with the user's own words; to none where there is no such tool."""
+        tier = order.tier if order is not None else "read"
+        tool = self._catching
+        if tool is None or tool.message_argument is None:
+            return Intent(kind, confidence=_READ_IN_GENERAL, tier=tier)
+        return Intent(kind, tool.name, {tool.message_argument: utterance}, _READ_IN_GENERAL, tier=tier)
+
+    def _question(self, said: Sequence[str]) -> list[str] | None:
+        text, _asked = self._reader.without_lead(" ".join(said))
+        return question_words(plainly(text))
+
+    def _asked(self, words: list[str], utterance: str) -> Intent | None:
+        tool = self._finder.for_question(words)
+        if tool is not None:
+            return _intent(tool, arguments_of(tool, words), _FOUND_BY_WORDS, None)
+        return self._caught("query", None, utterance) if is_live(words) else None
+
+    def _match(self, said: list[str], *, bare: bool) -> Match | None:
+        """The phrase that fits best. `bare`: `said` asks for something whatever its greetings and its politeness, so they may go."""
+        plain = plainly(self._reader.without_tail(self._reader.without_lead(" ".join(said))[0])).split() if bare else []
         starts = [said]
         while (shorter := self._without_lead(starts[-1])) is not None:
             starts.append(shorter)
+        if plain and plain not in starts:
+            starts.append(plain)
+        there = frozenset().union(*(self._near(word) for word in {*said, *plain}))
+        there |= {whole for start in (said, plain) for whole in map("".join, pairwise(start)) if whole in self._vocabulary}
+        templates = [template for template in self._templates if template.content <= there]
         for start in starts:
             found = [match for template in templates if (match := template.match(start)) is not None]
             if found:
                 return min(found, key=lambda match: (match.cost, -match.literals))
         return None
+
+    def _near(self, word: str) -> frozenset[str]:
+        """The words of the phrases that `word` can be, however it was heard."""
+        near = self._heard.get(word)
+        if near is None:
+            near = frozenset(known for known in self._vocabulary if abs(len(known) - len(word)) <= 2 and close(word, known))
+            if len(self._heard) < _REMEMBERED:
+                self._heard[word] = near
+        return near
 
     def _without_lead(self, said: list[str]) -> list[str] | None:
         if len(said) > 1 and (said[0] in FILLERS or said[0] in self._names):
@@ -73,3 +158,13 @@ class RulesClassifier:
             if len(said) > len(request) and tuple(said[: len(request)]) == request:
                 return said[len(request) :]
         return None
+
+
+def _intent(tool: Tool, arguments: Mapping[str, Any], confidence: float, tier: Any) -> Intent:
+    return Intent("query" if tool.tier == "read" else "command", tool.name, arguments, confidence, tier=tier)
+
+
+def _most_dangerous(found: Sequence[Intent], *, first: bool = False) -> Intent:
+    """Of several orders in one utterance the most dangerous one is acted on; of equals the last, which is what the user ended with."""
+    ordered = found if first else list(reversed(found))
+    return max(ordered, key=lambda intent: by_danger(intent.tier or "read"))

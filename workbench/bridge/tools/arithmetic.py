@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from workbench.bridge.expression import MAX_WORDS, ArithmeticProblem, parse, spoken, work_out, written
 from workbench.bridge.numbers import say_number
 from workbench.bridge.tool import Slot, SlotValue, Tool, ToolResult
-from workbench.bridge.tools.expression import MAX_WORDS, ArithmeticProblem, parse, spoken, work_out, written
 from workbench.bridge.words import tokens
 
 

@@ -1,0 +1,350 @@
+"""The general reading of an utterance as an order, whichever tools there are: is something asked to be done, what, and how bad would
+it be. An order has a form (imperative, polite, wished for, named in passing) and a verb that acts on something; the same words in a
+story, a question, a denial or an idiom are no order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from workbench.bridge.hearing import particles_mended, plainly
+from workbench.bridge.idioms import IDIOMS, LONGEST
+from workbench.bridge.lexicon import (
+    ACCOUNTS,
+    APPLIANCES,
+    DATA,
+    HEART,
+    MACHINES,
+    NOMINAL,
+    NOMINAL_VERBS,
+    PARTICLES,
+    SMALL_TALK,
+    THINGS,
+    VERBS,
+    Verb,
+    base,
+    heard_verb,
+)
+from workbench.bridge.words import word_set
+from workbench.events import Tier
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Something that somebody wants done."""
+
+    action: str
+    """What is to happen, see `lexicon.VERBS`; "have" where only a thing was named that somebody wants."""
+    tier: Tier
+    verb: str
+    """In its base form, as it was said."""
+    object: tuple[str, ...]
+    """The words it acts on, with everything else that was said about it."""
+    actions: frozenset[str] = frozenset()
+    """All that the verb can mean there: to open a ticket is to create one."""
+
+
+_POLITE = (
+    r"please|kindly|just|now|then|also|quickly|first|next|finally|maybe|perhaps|possibly|actually|so|and|well|okay|ok|alright|right|yes|"
+    r"yeah|yep|"
+    r"sure|um|uh|er|erm|hm+|ah|oh|hey|hello|hi|thanks|thank you|but|like|listen|excuse me|good (?:morning|evening|afternoon)|by the way|"
+    r"one more thing|all right|never mind that|for me|for now|in the meantime|real quick|quick|there|great|cool|perfect|fine|i think|"
+    r"i guess|"
+    r"if (?:you can|you could|you would|you please|possible|you do not mind|it is not too much trouble|you have (?:a )?(?:time|moment|"
+    r"second))|"
+    r"(?:when(?:ever)? you|as soon as you|once you) (?:get a chance|get a moment|have a (?:moment|second|minute|chance)|have time|can|"
+    r"are ready)|"
+    r"as soon as possible|right now|right away|immediately|do me a favou?r(?: and)?|be a dear and|(?:some|any)one please"
+)
+_ASKS = (
+    r"(?:i (?:was|am) )?(?:just )?wondering (?:if|whether) (?:you|we) (?:could|can|would|might|will)|i wonder (?:if|whether) you (?:could|"
+    r"can|would)|"
+    r"do you think (?:you|we) (?:could|can|might)|would it be (?:possible|ok|okay|all right) (?:for you )?(?:to|if you)|"
+    r"(?:is there )?any chance (?:you|we) (?:could|can|might)|(?:could|can|may|might) i (?:please )?(?:ask|trouble|bother|get|have) you to|"
+    r"i (?:really |kind of |just |also |now )?(?:want|need|would like|would love|would prefer|d like|wish)(?: for)?(?: you|"
+    r" us)?(?: all)? to|"
+    r"i wanna|we (?:really |just )?(?:need to|want to|should|have to|must|ought to|gotta|would like to)|let us|lets|let me|"
+    r"(?:can|could|would|will) (?:you|u|we)|can not you|could not you|will not you|would not you|"
+    r"(?:can|could|may) i (?=(?:please )?(?:get|have|book|reserve|see|hear|order)\b)|"
+    r"you (?:can|may|should|need to|have to|must|might want to|could|had better|better|are to|are going to)|you will(?: have to)?|"
+    r"go ahead and|go and|come and|make sure(?: that)?(?: you| to)?|be sure to|be so kind (?:as to|and)|"
+    r"(?:do|please) not forget to|remember to|try to|try and|why do not you|why do not we|why not|i am (?:asking|telling|"
+    r"going to need) you to|"
+    r"i order you to|it is time to|time to|help me(?: to)?|feel free to|proceed to|start to|begin to|it would be (?:great|nice|good|"
+    r"lovely) if you (?:could|would|can)|"
+    r"i would (?:appreciate it|be grateful|be glad|be happy) if you (?:could|would)|you mind|i hereby order you to|i command you to|"
+    r"(?:your|the|my) (?:task|job|order|request|command) is to"
+)
+_GERUND_ASKS = r"would you mind|do you mind|mind|how about(?: you)?|what about|would you consider|start by|begin with|i suggest|consider"
+_LEAD = re.compile(rf"^(?:{_POLITE}|{_ASKS})\b ?")
+_GERUND = re.compile(rf"^(?:{_GERUND_ASKS}) (\w+ing)\b")
+_TAIL = re.compile(
+    r" (?:please|now|right now|right away|for me|for us|immediately|at once|asap|as soon as possible|thanks|thank you|okay|ok|will you|"
+    r"would you|"
+    r"can you|could you|if you can|if you could|if you would|if you please|if possible|today|already|again|then|too|as well|quickly|"
+    r"if you do not mind|when you can|when you get a chance|when you have a moment|would be (?:great|nice|good|lovely)|myca|yeah|alright|"
+    r"right|"
+    r"for good|permanently|forever|completely|entirely)$"
+)
+_UNREAL = re.compile(
+    r"^(?:what if|if|imagine|suppose|supposing|assume|assuming|pretend|say you|would you (?:ever|rather|really|actually|still|even)|"
+    r"could you ever|"
+    r"can you (?:even|ever|imagine|believe)|will you ever|have (?:you|we|they|i)|had you|should (?:i|we)|shall (?:i|we)|did|does|"
+    r"do (?:you|we|i|they|people)\b(?! think)|"
+    r"was|were|are you|who|why(?! do not (?:you|we)\b|not)|how (?:do|did|does|can|could|would|to|come|hard|easy|about i)|what (?:would|"
+    r"will|happens|happened|does|did|do)|when (?:did|do|does|i|we)|where|which)\b"
+)
+_IF_LATER = re.compile(
+    r"\b(?:if (?:i|we|he|she|they|someone|somebody|it|that|the)\b.*\b(?:asked|said|told|were|was|would|wanted|had)|would you)\b"
+)
+_REPORTED = re.compile(
+    r"\b(?:he|she|they|it|someone|somebody|people|everyone|everybody|who|i|we|\w+) (?:just |always |once |never )?(?:said|says|told|asked|"
+    r"asks|yelled|yells|"
+    r"shouted|shouts|whispered|screamed|joked|used to say|goes like|reads)\b"
+)
+_FINITE = re.compile(
+    r"\b(?:is|are|was|were|means|meant|sounds|seems|looks|feels|makes|became|has been|would be|will be|became|happens|reminds|works|"
+    r"scares|tastes)\b"
+)
+_NEW_CLAUSE = re.compile(
+    r"\b(?:it|that|this|they|these|those|he|she|we|you|i|there|which|who|what|whatever|whichever|where|when|while|if|because|since|until|"
+    r"before|after|unless|as|once|how|whether|everything|everyone|anything|all|so|and)\b.*"
+)
+_NOT = re.compile(r"^(?:do not|does not|not|never|no|nobody|without|stop|quit|avoid|refrain from|under no circumstances)\b")
+_NOT_AFTER_LEAD = re.compile(
+    r"\b(?:do not|does not|not to|never|must not|should not|can not|would not|will not|rather not|no need to|not have to|not need to|"
+    r"need not)\b"
+)
+_DETERMINERS = word_set(
+    "the a an my our your his her their this that these those all every each any some both no another one two three four five six seven "
+    "eight "
+    "nine ten everything every"
+)
+_SURE_VERBS = word_set(
+    "delete erase wipe purge format uninstall shred truncate discard nuke shut shutdown power poweroff terminate reboot factory get rm "
+    "obliterate destroy unsubscribe"
+)
+"""Verbs that are said of nothing else, so that their object needs no article."""
+_NO_OBJECT = word_set("to with for like into as and or but is are was were means of because when than at if not up")
+_AGREED = re.compile(r"^(?:yes|yeah|yep|yup|sure|ok|okay|no|go ahead and)\b")
+_PRONOUNS = word_set("it them that this these those everything all one ones")
+_DICTATION = word_set("send create remind pay")
+"""Actions whose object is itself a sentence: what it says is not asked for."""
+_CLASSES = {"thing": THINGS, "account": ACCOUNTS, "machine": MACHINES, "data": DATA, "appliance": APPLIANCES}
+_WANTED = word_set(
+    "timer alarm reminder table reservation booking ticket note memo meeting appointment taxi cab ride countdown room flight light "
+    "lights music backup "
+    "message reboot shutdown"
+)
+"""Things whose mere wish is an order: "I need a timer"."""
+_LEADS = 12
+
+
+class Reader:
+    """Reads orders. `things`: the nouns of the registered tools, beside those everybody knows; `names`: what the persona is called."""
+
+    def __init__(self, things: Collection[str] = (), names: Collection[str] = ()) -> None:
+        self._things = THINGS | frozenset(things)
+        self._name = re.compile(rf"^(?:hey )?(?:{'|'.join(map(re.escape, sorted(names)))})\b ?") if names else None
+
+    def without_lead(self, text: str) -> tuple[str, bool]:
+        """`text` (tokens joined by blanks) without greetings, politeness and the like, and whether something was asked for by them."""
+        asked = False
+        for _lead in range(_LEADS):
+            found = _LEAD.match(text) or (self._name.match(text) if self._name else None)
+            if found is None or found.end() >= len(text):
+                break
+            asked = asked or found[0].strip().split(" ")[0] not in ("so", "and", "well")
+            text = text[found.end() :]
+        return text, asked
+
+    @staticmethod
+    def without_tail(text: str) -> str:
+        """`text` without the politeness at its end."""
+        while (shorter := _TAIL.sub("", text)) != text:
+            text = shorter
+        return text
+
+    def begins_order(self, said: Sequence[str]) -> bool:
+        """Whether `said` begins like an order, for finding corrections of one."""
+        text, _asked = self.without_lead(" ".join(said))
+        words = particles_mended(plainly(text)).split(" ")
+        return (bool(words[0]) and any(" ".join(words[:size]) in VERBS for size in (3, 2, 1))) or words[0] in ("turn", "switch", "shut")
+
+    def read(self, said: Sequence[str]) -> Order | None:
+        """The order that `said` (tokens of one clause) is; None when it is none."""
+        text = " ".join(said)
+        if _unreal(text):
+            return None
+        agreed = _AGREED.match(text) is not None
+        text, _asked = self.without_lead(text)
+        if _UNREAL.match(text) or (_NOT.match(text) and not text.startswith(("stop ", "quit "))):
+            return None
+        text = self.without_tail(text)
+        if gerund := _GERUND.match(text):
+            verb = base(gerund[1])
+            if verb is None:
+                return None
+            text = f"{verb} {text[gerund.end() :].strip()}".strip()
+        words = particles_mended(plainly(text)).split()
+        if not words:
+            return None
+        order = self._nominal(words) or self._imperative(words) or self._wished(words) or self._terse(words)
+        # "Yes, delete it" and "cancel that" answer a question; where nothing waits for an answer they ask for nothing.
+        if order is None or (set(order.object) <= _PRONOUNS and (agreed or order.action in ("cancel", "stop"))):
+            return None
+        return None if _talked_about(order, " ".join(words)) else order
+
+    def is_talk(self, said: Sequence[str]) -> bool:
+        """Whether words that begin like an order only talk: an idiom, something of the heart, or a word about words."""
+        text, _asked = self.without_lead(" ".join(said))
+        words = text.split()
+        return _is_idiom(words) or self._of_the_heart(words[1:]) or _talked_about(Order("", "write", "", tuple(words[1:])), text)
+
+    def _imperative(self, words: Sequence[str]) -> Order | None:
+        first = heard_verb(words[0])
+        if first is None:
+            return None
+        for senses, rest in _verb_phrases([first, *words[1:]]):
+            for sense in senses:
+                if self._fits(first, sense, rest):
+                    others = frozenset(other.action for other in senses if other.tier == sense.tier and self._fits(first, other, rest))
+                    return Order(sense.action, sense.tier, first, tuple(rest), others)
+        return None
+
+    def _fits(self, verb: str, sense: Verb, rest: Sequence[str]) -> bool:
+        if _is_idiom([verb, *rest]) or ((sense.tier == "read") != (rest[:1] in (["me"], ["us"])) and verb in ("tell", "give")):
+            return False
+        if not rest:
+            return sense.tier == "destructive" and sense.wants == "any" and sense.action in ("shut_down", "reboot", "reset")
+        if rest[0] in _NO_OBJECT or self._of_the_heart(rest):
+            return False
+        if sense.wants == "thing":
+            return any(self._is(word, self._things) for word in rest)
+        if sense.wants != "any":
+            return any(self._is(word, _CLASSES[sense.wants]) for word in rest[:6])
+        return (
+            verb in _SURE_VERBS
+            or rest[0] in _DETERMINERS | _PRONOUNS
+            or any(self._is(word, self._things) for word in rest)
+            or any(word.isdigit() for word in rest)
+        )
+
+    def _of_the_heart(self, rest: Sequence[str]) -> bool:
+        if not any(word in HEART or word in SMALL_TALK for word in rest):
+            return False
+        return not any(self._is(word, self._things) for word in rest)
+
+    @staticmethod
+    def _is(word: str, of: Collection[str]) -> bool:
+        return word in of or (word.endswith("s") and word[:-1] in of)
+
+    def _nominal(self, words: Sequence[str]) -> Order | None:
+        """ "Run a factory reset of the hub"."""
+        if base(words[0]) not in NOMINAL_VERBS and words[0] not in NOMINAL_VERBS:
+            return None
+        for at in range(1, min(6, len(words))):
+            if words[at] in NOMINAL and not (words[0] == "make" and words[at] == "format"):
+                return Order(NOMINAL[words[at]], "destructive", words[at], tuple(words[1:]))
+            if words[at] in ("of", "for", "to", "on", "that", "workflow", "job", "script"):
+                return None
+        return None
+
+    def _wished(self, words: Sequence[str]) -> Order | None:
+        """ "I want all my data deleted", "get the server rebooted", "I would like the lights on", "I need a timer"."""
+        text = " ".join(words)
+        wish = re.match(
+            r"^(?:i (?:want|need|would like|would love|d like)|we (?:want|need)|get|have|see that|make sure|can i (?:get|have)) ", text
+        )
+        if wish is None:
+            return None
+        rest = text[wish.end() :].split()
+        for at in range(1, len(rest)):
+            word, verb = rest[at], base(rest[at])
+            if word in ("gone", "removed"):
+                return Order("erase", "destructive", "remove", tuple(rest[:at]))
+            if word in ("on", "off") and at >= len(rest) - 2 and any(self._is(other, self._things) for other in rest[:at]):
+                return Order(f"turn_{word}", "write", "turn", (*rest[:at], *rest[at + 1 :]))
+            if verb is not None and (word != verb or word in ("shut", "set", "put", "reset", "cut", "read")):
+                found = self._imperative([verb, *rest[at + 1 :][:1], *rest[:at], *rest[at + 2 :]]) if at + 1 < len(rest) else None
+                return found or self._imperative([verb, *rest[:at], *rest[at + 1 :]])
+        if any(word in _WANTED for word in rest[:5]) and rest[0] in ("a", "an", "the", "some", "another", "one"):
+            return Order("have", "write", "have", tuple(rest))
+        return None
+
+    def _terse(self, words: Sequence[str]) -> Order | None:
+        """ "Kitchen lights off", "ten minute timer"."""
+        if len(words) > 7 or len(words) < 2 or any(word in _SPEAKS for word in words):
+            return None
+        switch = next((at for at in range(1, min(5, len(words))) if words[at] in ("on", "off", "out")), None)
+        if (
+            switch is not None
+            and self._is(words[switch - 1], APPLIANCES)
+            and (switch == len(words) - 1 or words[switch + 1] in ("in", "for", "at"))
+        ):
+            return Order("turn_on" if words[switch] == "on" else "turn_off", "write", "turn", (*words[:switch], *words[switch + 1 :]))
+        if any(word in ("timer", "alarm", "reminder") for word in words) and any(_counts(word) for word in words):
+            return Order("have", "write", "have", tuple(words))
+        at = next((at for at in range(1, min(4, len(words))) if words[at] in ("to", "at")), None)
+        if (
+            at is not None
+            and self._is(words[at - 1], APPLIANCES | {"thermostat", "temperature", "brightness"})
+            and any(map(_counts, words[at + 1 :]))
+        ):
+            return Order("set", "write", "set", tuple(words))
+        return None
+
+
+_SPEAKS = word_set(
+    "i you he she it we they is are was were be am has have had do does did will would what how why when where who that there went came "
+    "used"
+)
+
+
+def _counts(word: str) -> bool:
+    return (
+        word[0].isdigit()
+        or word
+        in _DETERMINERS - word_set("the a an my our your his her their this that these those all every each any some both no another")
+        or word in word_set("eleven twelve thirteen fifteen twenty thirty forty fifty sixty ninety half hour")
+    )
+
+
+_AFTER_PARTICLE = word_set("in for at to by and when after from until with on now tonight tomorrow before if")
+
+
+def _verb_phrases(words: Sequence[str]) -> list[tuple[tuple[Verb, ...], list[str]]]:
+    """The verbs that `words` can begin with, longest first, each with what is left when it is taken out."""
+    found = []
+    for size in (4, 3, 2):
+        senses = VERBS.get(" ".join(words[:size])) if len(words) >= size else None
+        if senses:
+            found.append((senses, list(words[size:])))
+    for at in range(2, min(8, len(words))):
+        senses = VERBS.get(f"{words[0]} {words[at]}") if words[at] in PARTICLES else None
+        # "Turn on the fan on the left": a particle ends the clause or stands before a preposition, else it is a preposition itself.
+        if senses and (at == len(words) - 1 or words[at + 1] in _AFTER_PARTICLE):
+            found.append((senses, [*words[1:at], *words[at + 1 :]]))
+            break
+    alone = VERBS.get(words[0])
+    return [*found, (alone, list(words[1:]))] if alone else found
+
+
+def _is_idiom(words: Sequence[str]) -> bool:
+    return any(tuple(words[:size]) in IDIOMS for size in range(2, LONGEST + 1))
+
+
+def _unreal(text: str) -> bool:
+    stripped = re.sub(rf"^(?:(?:{_POLITE})\b ?)+", "", text)
+    return _UNREAL.match(stripped) is not None and _GERUND.match(stripped) is None
+
+
+def _talked_about(order: Order, text: str) -> bool:
+    """Whether the words of an order are only spoken about: "delete all data is what he said"."""
+    if order.action in _DICTATION:
+        return False
+    if _REPORTED.search(text) or _IF_LATER.search(text):
+        return True
+    return _FINITE.search(_NEW_CLAUSE.sub("", " ".join(order.object))) is not None
