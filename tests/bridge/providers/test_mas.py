@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from asking import CONFIRMED, Asking, named, until
 
-from workbench.bridge.provider import CallContext
+from workbench.bridge.provider import CallContext, ProviderUnavailable
 from workbench.bridge.providers.mas import CATCHING, MasProvider
 from workbench.bridge.registry import Registry
 from workbench.bridge.spoken import short_form
@@ -173,23 +173,25 @@ async def test_a_limit_that_fits_in_is_waited_out_under_the_same_key(mas: tuple[
 
 
 @pytest.mark.parametrize(
-    ("message", "says"),
+    ("message", "says", "passing"),
     [
-        ("stub closed 60", "come back in 60 s"),
-        ("stub status 500", "HTTP 500; look at its log"),
-        ("stub status 404", "does not know /voice/orchestrator/chat"),
-        ("stub status 401", "refused the service token"),
-        ("stub status 422", "HTTP 422"),
-        ("stub fail", "the agent crashed"),
-        ("stub empty", "without a text"),
-        ("stub broken", "broken JSON"),
-        ("stub huge", "more than 262144 bytes"),
+        ("stub closed 60", "come back in 60 s", True),
+        ("stub status 500", "HTTP 500; look at its log", True),
+        ("stub status 404", "does not know /voice/orchestrator/chat", False),
+        ("stub status 401", "refused the service token", False),
+        ("stub status 422", "HTTP 422", False),
+        ("stub status 409", "HTTP 409", False),
+        ("stub fail", "the agent crashed", False),
+        ("stub empty", "without a text", False),
+        ("stub broken", "broken JSON", False),
+        ("stub huge", "more than 262144 bytes", False),
     ],
 )
-async def test_what_goes_wrong_is_told_with_its_mend(mas: tuple[MasStub, Asking], message: str, says: str) -> None:
+async def test_what_goes_wrong_is_told_with_its_mend(mas: tuple[MasStub, Asking], message: str, says: str, passing: bool) -> None:
     _stub, ask = mas
-    with pytest.raises(ToolError, match=says):
+    with pytest.raises(ToolError, match=says) as refused:
         await ask.call(CATCHING, message=message)
+    assert isinstance(refused.value, ProviderUnavailable) is passing
 
 
 async def test_a_web_page_and_orders_in_an_answer_are_data(mas: tuple[MasStub, Asking]) -> None:
@@ -202,7 +204,7 @@ async def test_a_web_page_and_orders_in_an_answer_are_data(mas: tuple[MasStub, A
 
 async def test_an_answer_that_does_not_come_ends_the_call() -> None:
     async with asking(MasStub(), timeout_s=0.1, late_s=0.1) as ask:
-        with pytest.raises(ToolError, match=r"no answer within 0\.2 s"):
+        with pytest.raises(ProviderUnavailable, match=r"no answer within 0\.2 s"):
             await ask.call(CATCHING, message="stub hang")
 
 
@@ -240,7 +242,7 @@ async def test_one_that_is_not_there_says_how_to_mend_it_and_can_be_opened_later
     async with serving(stub.app) as url:
         pass
     provider = MasProvider(url)
-    with pytest.raises(ToolError, match="is not reachable; start it, or correct MAS_ORCHESTRATOR_URL"):
+    with pytest.raises(ProviderUnavailable, match="is not reachable; start it, or correct MAS_ORCHESTRATOR_URL"):
         await provider.open()
     state = await provider.probe()
     assert (state.ready, state.latency_ms) == (False, None)

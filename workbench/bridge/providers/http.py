@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from workbench.bridge.provider import OnProgress
+from workbench.bridge.provider import OnProgress, ProviderUnavailable
 from workbench.bridge.tool import ToolError
 
 T = TypeVar("T")
@@ -113,7 +113,8 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """A request that does work which cannot be called back: cancelled, it is waited for up to `late_s` more. "Too many requests"
-        is waited out when the time that the server names fits into `within_s`. Raises ToolError."""
+        is waited out when the time that the server names fits into `within_s`. Raises ToolError; ProviderUnavailable where asking again
+        later can help."""
         due_s = time.monotonic() + within_s
         while True:
             left_s = max(0.0, due_s - time.monotonic())
@@ -123,9 +124,13 @@ class HttpClient:
                 return answer
             wait_s = answer.retry_after_s
             if wait_s is None:
-                raise ToolError(f"{self.whom} takes no more requests for now (HTTP 429) and does not say until when; try again later")
+                raise ProviderUnavailable(
+                    f"{self.whom} takes no more requests for now (HTTP 429) and does not say until when; try again later"
+                )
             if wait_s >= due_s - time.monotonic() or called_off():
-                raise ToolError(f"{self.whom} takes no more requests for now (HTTP 429); come back in {wait_s:.0f} s")
+                raise ProviderUnavailable(
+                    f"{self.whom} takes no more requests for now (HTTP 429); come back in {wait_s:.0f} s", retry_after_s=wait_s
+                )
             on_progress(None, f"{self.whom} is busy; asking again in {wait_s:.0f} s")
             await asyncio.sleep(wait_s)
 
@@ -138,7 +143,8 @@ class HttpClient:
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """One request, its answer whatever the status. `path` is appended to the base address. Raises ToolError."""
+        """One request, its answer whatever the status. `path` is appended to the base address. Raises ToolError, and
+        ProviderUnavailable where the server is not there."""
         url = httpx.URL(str(self.base) + path)
         try:
             async with asyncio.timeout(timeout_s):
@@ -148,13 +154,15 @@ class HttpClient:
                         return answer
                     url = self._redirected(method, url, answer)
         except TimeoutError:
-            raise ToolError(f"{self.whom} gave no answer within {round(timeout_s, 1):g} s; see whether it is overloaded") from None
+            raise ProviderUnavailable(
+                f"{self.whom} gave no answer within {round(timeout_s, 1):g} s; see whether it is overloaded"
+            ) from None
         except httpx.ConnectTimeout:
-            raise ToolError(f"{self.whom} did not take the connection within {CONNECT_TIMEOUT_S:g} s; {self._mend}") from None
+            raise ProviderUnavailable(f"{self.whom} did not take the connection within {CONNECT_TIMEOUT_S:g} s; {self._mend}") from None
         except httpx.ConnectError:
-            raise ToolError(f"{self.whom} is not reachable; {self._mend}") from None
+            raise ProviderUnavailable(f"{self.whom} is not reachable; {self._mend}") from None
         except httpx.HTTPError as error:
-            raise ToolError(f"{self.whom} broke off the answer ({type(error).__name__}); look at its log") from None
+            raise ProviderUnavailable(f"{self.whom} broke off the answer ({type(error).__name__}); look at its log") from None
         raise ToolError(f"{self.whom} redirected more than {MAX_REDIRECTS} times; correct {self._setting}")
 
     @property

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import httpx
 
-from workbench.bridge.provider import CallContext, OnProgress, ProviderState
+from workbench.bridge.provider import CallContext, OnProgress, ProviderState, ProviderUnavailable
 from workbench.bridge.providers.agents import MESSAGE, Agent, read_agents
 from workbench.bridge.providers.answers import error_of, read_data, text_of
 from workbench.bridge.providers.http import LATE_S, MAX_BYTES, Answer, HttpClient
@@ -67,7 +67,7 @@ class MasProvider:
         if answer.status in (401, 403):
             raise self._refused(answer)
         if answer.status >= 500:
-            raise ToolError(f"{self._http.whom} answered {_REGISTRY} with HTTP {answer.status}; look at its log")
+            raise self._refused(answer)
         if not self._use_agents:
             self._note = "its agents are not asked for (mas.agents is false)"
         elif answer.status != 200:
@@ -147,7 +147,8 @@ class MasProvider:
             body = {"transcript": message, "actor": context.user or SOURCE, "session_id": context.session_id[:_ID_CHARS]}
             answer = await self._http.send("POST", _ROUTE, timeout_s=_ROUTE_S, body=body, headers=self._identity(context))
             if answer.status != 200:
-                raise ToolError(f"{self._http.whom} does not say whether this needs a confirmation (HTTP {answer.status}); look at its log")
+                kind = ProviderUnavailable if answer.status >= 500 else ToolError
+                raise kind(f"{self._http.whom} does not say whether this needs a confirmation (HTTP {answer.status}); look at its log")
             asks = read_data(answer, self._http.whom).get("requires_confirmation") is not False
         if asks:
             raise ToolError("the orchestrator would give this to an agent that acts only when the user has confirmed; confirm it first")
@@ -189,5 +190,7 @@ class MasProvider:
             return ToolError(f"{whom} does not know {_CHAT} (HTTP 404); correct {SETTING}")
         if status == 422:
             return ToolError(f"{whom} does not take the request as it is (HTTP 422: {answer.quoted}); its version may differ")
-        again = f"; come back in {answer.retry_after_s:.0f} s" if answer.retry_after_s is not None else "; look at its log"
-        return ToolError(f"{whom} answered with HTTP {status}{again}")
+        if status < 500:
+            return ToolError(f"{whom} answered with HTTP {status}; look at its log")
+        again = f"come back in {answer.retry_after_s:.0f} s" if answer.retry_after_s is not None else "look at its log"
+        return ProviderUnavailable(f"{whom} answered with HTTP {status}; {again}", retry_after_s=answer.retry_after_s)

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from workbench.bridge.provider import CallContext, OnProgress, ProviderState
+from workbench.bridge.provider import CallContext, OnProgress, ProviderState, ProviderUnavailable
 from workbench.bridge.providers.answers import error_of, read_data, text_of, told
 from workbench.bridge.providers.http import LATE_S, MAX_BYTES, Answer, HttpClient
 from workbench.bridge.tool import Tool, ToolError, ToolResult
@@ -155,7 +155,7 @@ class N8nProvider:
         headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
         answer = await self._http.send("OPTIONS", f"/{webhook.path}", timeout_s=timeout_s, headers=headers)
         if answer.status >= 500:
-            raise ToolError(f"{self._http.whom} answered with HTTP {answer.status}; it may be starting, or look at its log")
+            raise ProviderUnavailable(f"{self._http.whom} answered with HTTP {answer.status}; it may be starting, or look at its log")
         return {method.strip().upper() for method in answer.methods.split(",") if method.strip()}
 
     def _refused(self, answer: Answer, webhook: Webhook) -> ToolError:
@@ -170,6 +170,10 @@ class N8nProvider:
             return ToolError(f"{whom} refused the token of {webhook.path} (HTTP {status}); correct n8n.header and n8n.token_env")
         if status in (400, 422):
             return ToolError(f"{whom} does not take the request for {webhook.path} (HTTP {status}){says}; see what its workflow expects")
+        if status in (502, 503, 504):
+            return ProviderUnavailable(
+                f"{whom} is not there behind its proxy, or is starting (HTTP {status}){says}", retry_after_s=answer.retry_after_s
+            )
         if status >= 500:
             return ToolError(f"the workflow of {webhook.path} failed (HTTP {status}){says}; look at its executions in n8n")
         return ToolError(f"{whom} answered {webhook.path} with HTTP {status}{says}")

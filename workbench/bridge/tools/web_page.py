@@ -8,10 +8,11 @@ from typing import Any
 
 import httpx
 
-from workbench.bridge.local import Function
+from workbench.bridge.local import Function, LocalProvider
 from workbench.bridge.providers.addresses import Allowed
 from workbench.bridge.providers.http import CONNECT_TIMEOUT_S, HEADERS, MAX_REDIRECTS, Answer, answer_of, read_body
 from workbench.bridge.providers.page_text import MAX_CHARS, page_text
+from workbench.bridge.registry import Registry
 from workbench.bridge.slots import vocabulary
 from workbench.bridge.tool import Tool, ToolError, ToolResult
 from workbench.bridge.words import tokens
@@ -20,6 +21,12 @@ NAME = "read_page"
 _READABLE = ("text/html", "application/xhtml+xml", "text/plain")
 _ACCEPT = {**HEADERS, "Accept": "text/html, text/plain;q=0.5"}
 _TITLE_CHARS, _TEXT_CHARS = 200, 2_000
+
+
+def register(registry: Registry, local: LocalProvider, allowed: Allowed, timeout_s: float) -> None:
+    """Adds the tool to those of this process."""
+    local.add(NAME, answer(allowed))
+    registry.add(local, tool(allowed, timeout_s))
 
 
 def tool(allowed: Allowed, timeout_s: float = 10.0) -> Tool:

@@ -1,0 +1,275 @@
+"""The tools' configuration: one TOML file and a few variables of the environment, made into the providers that carry tools out.
+
+Secrets are never in the file: it names the environment variables that hold them. `workbench.example.toml` describes every key.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, field_validator
+
+from workbench.bridge.config_faults import ConfigError, fault_of, secret_fault
+from workbench.bridge.declared import declared_tool
+from workbench.bridge.provider import RemoteProvider
+from workbench.bridge.providers.addresses import HOST, Allowed
+from workbench.bridge.providers.http import LATE_S, MAX_BYTES
+from workbench.bridge.providers.mas import TOKEN_VARIABLES, MasProvider
+from workbench.bridge.providers.mcp import McpServer
+from workbench.bridge.providers.n8n import DEFAULT_ACTOR, DEFAULT_PATH, PROVIDER, N8nProvider, Webhook, default_webhook
+from workbench.bridge.tool import ToolError
+from workbench.events import Tier
+
+FILE = Path("workbench.toml")
+"""Taken from the working directory where no other is named."""
+MAS_VARIABLES = ("MAS_ORCHESTRATOR_URL", "MAS_API_URL")
+N8N_VARIABLES = ("N8N_WEBHOOK_URL", "N8N_URL")
+
+Variable = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
+"""The name of an environment variable."""
+Header = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")]
+Seconds = Annotated[float, Field(gt=0, le=600)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Mas(_Table):
+    """`[mas]`: the orchestrator."""
+
+    url: str | None = None
+    token_env: Variable | None = None
+    timeout_s: Seconds = 20.0
+    late_s: Seconds = LATE_S
+    tier: Tier = "write"
+    catches: bool = True
+    agents: bool = True
+
+
+class N8n(_Table):
+    """`[n8n]` with its `[[n8n.tool]]`."""
+
+    url: str | None = None
+    header: Header | None = None
+    token_env: Variable | None = None
+    actor: str = Field(default=DEFAULT_ACTOR, min_length=1, max_length=100)
+    timeout_s: Seconds = 20.0
+    late_s: Seconds = LATE_S
+    tool: list[dict[str, Any]] = []
+
+
+_Place = TypeVar("_Place", Mas, N8n)
+
+
+class Web(_Table):
+    """`[web]`: pages that may be read."""
+
+    hosts: list[str] = Field(min_length=1)
+    networks: list[str] = []
+    timeout_s: Seconds = 10.0
+
+    @field_validator("hosts")
+    @classmethod
+    def _hosts(cls, hosts: list[str]) -> list[str]:
+        for host in hosts:
+            if HOST.fullmatch(host.lower()) is None:
+                raise ValueError(f"{host!r} is not a host: write example.org, *.example.org or example.org:8080")
+        return hosts
+
+    @field_validator("networks")
+    @classmethod
+    def _networks(cls, networks: list[str]) -> list[str]:
+        for network in networks:
+            ipaddress.ip_network(network)
+        return networks
+
+    @property
+    def allowed(self) -> Allowed:
+        return Allowed(tuple(self.hosts), tuple(ipaddress.ip_network(network) for network in self.networks))
+
+
+class Limits(_Table):
+    """`[limits]`: what all providers are held to."""
+
+    concurrency: int = Field(default=8, ge=1, le=256)
+    """Calls at once to one provider; more wait."""
+    breaker_failures: int = Field(default=3, ge=1, le=100)
+    """Failures in a row after which a provider is left alone."""
+    breaker_cooldown_s: Seconds = 30.0
+    """Until it is tried again with one call."""
+    result_bytes: int = Field(default=MAX_BYTES, ge=1_024, le=16 * 1024 * 1024)
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class _File(_Table):
+    mas: Mas | None = None
+    n8n: N8n | None = None
+    mcp: list[dict[str, Any]] = []
+    web: Web | None = None
+    limits: Limits = DEFAULT_LIMITS
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsConfig:
+    """What is configured. Made by `load`, so every address has its place and every secret is there."""
+
+    where: str = "the environment"
+    """The file, for messages."""
+    mas: Mas | None = None
+    n8n: N8n | None = None
+    webhooks: Sequence[Webhook] = ()
+    mcp: Sequence[McpServer] = ()
+    web: Web | None = None
+    limits: Limits = DEFAULT_LIMITS
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Where the secrets are looked up by name."""
+
+
+def environment(folder: Path = Path()) -> Mapping[str, str]:
+    """The process's variables, and beneath them those of `.env`, as `workbench.settings` reads it."""
+    stored = {name: value for name, value in dotenv_values(folder / ".env").items() if value is not None}
+    return {**stored, **os.environ}
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> ToolsConfig:
+    """The configuration of `path`; None = `workbench.toml` where there is one. MAS_ORCHESTRATOR_URL and N8N_WEBHOOK_URL switch these
+    on without a file, and win over it. Raises ConfigError that names the file, the table, the key and the mend."""
+    where, tables = _read(path)
+    try:
+        file = _File.model_validate(tables)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {fault_of(error, tables, _File)}") from None
+    mas = _placed(file.mas, Mas, "mas", MAS_VARIABLES, environ, where)
+    n8n = _placed(file.n8n, N8n, "n8n", N8N_VARIABLES, environ, where)
+    config = ToolsConfig(
+        where,
+        mas,
+        n8n,
+        tuple(_webhook(table, index, where) for index, table in enumerate(n8n.tool, 1)) if n8n else (),
+        tuple(_mcp_server(table, index, where) for index, table in enumerate(file.mcp, 1)),
+        file.web,
+        file.limits,
+        environ,
+    )
+    _check_secrets(config)
+    return config
+
+
+def providers(config: ToolsConfig) -> list[RemoteProvider]:
+    """The remote providers, not yet opened. Raises ConfigError for an address or a secret that cannot be used."""
+    found: list[RemoteProvider] = []
+    try:
+        if config.mas is not None:
+            found.append(_mas(config, config.mas))
+        if config.n8n is not None:
+            found.append(_n8n(config, config.n8n))
+    except ToolError as error:
+        raise ConfigError(f"{config.where}: {error}") from error
+    return found
+
+
+def _mas(config: ToolsConfig, mas: Mas) -> MasProvider:
+    names = [mas.token_env] if mas.token_env else TOKEN_VARIABLES
+    return MasProvider(
+        mas.url or "",
+        token=next((config.environ[name] for name in names if config.environ.get(name)), None),
+        timeout_s=mas.timeout_s,
+        tier=mas.tier,
+        catches=mas.catches,
+        use_agents=mas.agents,
+        max_bytes=config.limits.result_bytes,
+        late_s=mas.late_s,
+    )
+
+
+def _n8n(config: ToolsConfig, n8n: N8n) -> N8nProvider:
+    return N8nProvider(
+        n8n.url or "",
+        config.webhooks or [default_webhook(n8n.timeout_s)],
+        header=(n8n.header, config.environ[n8n.token_env]) if n8n.header and n8n.token_env else None,
+        actor=n8n.actor,
+        max_bytes=config.limits.result_bytes,
+        late_s=n8n.late_s,
+    )
+
+
+def _read(path: Path | None) -> tuple[str, dict[str, Any]]:
+    if path is None and not FILE.is_file():
+        return "the environment", {}
+    file = path or FILE
+    try:
+        return str(file), tomllib.loads(file.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: this is not TOML: {error}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read ({error.strerror}); correct WORKBENCH_TOOLS_FILE or --tools-file") from None
+
+
+def _placed(
+    table: _Place | None, kind: type[_Place], name: str, variables: Sequence[str], environ: Mapping[str, str], where: str
+) -> _Place | None:
+    """The table with its address: that of the environment, else that of the file. None when neither speaks of it."""
+    given = next((environ[variable] for variable in variables if environ.get(variable)), None)
+    if given is not None:
+        return (table or kind()).model_copy(update={"url": given})
+    if table is not None and not table.url:
+        raise ConfigError(f"{where}: [{name}] url: it is missing; write it there, or set {variables[0]}")
+    return table
+
+
+def _webhook(table: Mapping[str, Any], index: int, where: str) -> Webhook:
+    at = f"{where}: [[n8n.tool]] {index}"
+    if (fault := secret_fault(table)) is not None:
+        raise ConfigError(f"{at} {fault}")
+    own = {key: table[key] for key in ("path", "action") if key in table}
+    for key, value in own.items():
+        if not isinstance(value, str) or not value:
+            raise ConfigError(f"{at} {key}: must be a text, such as {DEFAULT_PATH!r}")
+    try:
+        tool = declared_tool({key: value for key, value in table.items() if key not in own}, PROVIDER)
+        return Webhook(tool, **own)
+    except ToolError as error:
+        raise ConfigError(f"{at}: {error}") from error
+
+
+def _mcp_server(table: Mapping[str, Any], index: int, where: str) -> McpServer:
+    at = f"{where}: [[mcp]] {index}"
+    if (fault := secret_fault(table)) is not None:
+        raise ConfigError(f"{at} {fault}")
+    known = [entry.name for entry in dataclasses.fields(McpServer)]
+    unknown = sorted(set(table) - set(known))
+    if unknown:
+        raise ConfigError(f"{at} {unknown[0]}: no such key; known are {', '.join(known)}")
+    try:
+        return TypeAdapter(McpServer).validate_python(dict(table))
+    except ValidationError as error:
+        raise ConfigError(f"{at} {fault_of(error, table)}") from None
+    except ToolError as error:
+        raise ConfigError(f"{at}: {error}") from error
+
+
+def _check_secrets(config: ToolsConfig) -> None:
+    """A secret that is named but not there is told at the start, not by the first refused call."""
+    for name, table in (("mas", config.mas), ("n8n", config.n8n)):
+        variable = table.token_env if table is not None else None
+        if variable is not None and not config.environ.get(variable):
+            raise ConfigError(
+                f"{config.where}: [{name}] token_env: the environment variable {variable} is not set; set it, or take the key out"
+            )
+    n8n = config.n8n
+    if n8n is not None and bool(n8n.header) != bool(n8n.token_env):
+        missing = "token_env" if n8n.header else "header"
+        raise ConfigError(f"{config.where}: [n8n] {missing}: header and token_env belong together (header authentication); write both")
