@@ -38,7 +38,7 @@ def fault(tmp_path: Path, text: str, **environ: str) -> str:
 
 def test_the_example_is_read_as_it_stands() -> None:
     config = load(EXAMPLE, {})
-    assert [provider.name for provider in providers(config)] == ["mas", "n8n"]
+    assert [provider.name for provider in providers(config)] == ["mas", "n8n", "files", "home"]
     assert [server.name for server in config.mcp] == ["files", "home"]
     assert config.mcp[0].tiers == {"read_file": "read", "write_file": "write"}
     assert config.mcp[0].phrases == {"read_file": ("read the file {path}",)}
@@ -51,7 +51,9 @@ def test_the_example_is_read_as_it_stands() -> None:
 
 def test_what_the_example_comments_out_are_the_defaults(tmp_path: Path) -> None:
     text = EXAMPLE.read_text()
-    shown = re.sub(r"(?m)^# (?=(timeout_s|late_s|tier|catches|agents|actor|concurrency|breaker_\w+|result_bytes) = )", "", text)
+    shown = re.sub(
+        r"(?m)^# (?=(timeout_s|late_s|tier|catches|agents|actor|concurrency|breaker_\w+|answer_bytes|result_bytes) = )", "", text
+    )
     assert shown.count("\n# ") < text.count("\n# ") - 10
     plain, written_out = load(EXAMPLE, {}), load(written(tmp_path, shown), {})
     assert (plain.mas, plain.n8n, plain.web, plain.limits) == (written_out.mas, written_out.n8n, written_out.web, written_out.limits)

@@ -23,7 +23,7 @@ from workbench.bridge.provider import RemoteProvider
 from workbench.bridge.providers.addresses import HOST, Allowed
 from workbench.bridge.providers.http import LATE_S, MAX_BYTES
 from workbench.bridge.providers.mas import TOKEN_VARIABLES, MasProvider
-from workbench.bridge.providers.mcp import McpServer
+from workbench.bridge.providers.mcp import McpProvider, McpServer
 from workbench.bridge.providers.n8n import DEFAULT_ACTOR, DEFAULT_PATH, PROVIDER, N8nProvider, Webhook, default_webhook
 from workbench.bridge.tool import ToolError
 from workbench.events import Tier
@@ -100,13 +100,16 @@ class Web(_Table):
 class Limits(_Table):
     """`[limits]`: what all providers are held to."""
 
-    concurrency: int = Field(default=8, ge=1, le=256)
+    concurrency: int = Field(default=4, ge=1, le=256)
     """Calls at once to one provider; more wait."""
-    breaker_failures: int = Field(default=3, ge=1, le=100)
+    breaker_failures: int = Field(default=5, ge=1, le=100)
     """Failures in a row after which a provider is left alone."""
-    breaker_cooldown_s: Seconds = 30.0
+    breaker_cooldown_s: Seconds = 15.0
     """Until it is tried again with one call."""
-    result_bytes: int = Field(default=MAX_BYTES, ge=1_024, le=16 * 1024 * 1024)
+    answer_bytes: int = Field(default=MAX_BYTES, ge=1_024, le=16 * 1024 * 1024)
+    """Of an answer over HTTP; a longer one is not read."""
+    result_bytes: int = Field(default=64 * 1024, ge=1_024, le=16 * 1024 * 1024)
+    """Of a result; the rest is cut off."""
 
 
 DEFAULT_LIMITS = Limits()
@@ -174,6 +177,7 @@ def providers(config: ToolsConfig) -> list[RemoteProvider]:
             found.append(_mas(config, config.mas))
         if config.n8n is not None:
             found.append(_n8n(config, config.n8n))
+        found += [McpProvider(server, environment=config.environ) for server in config.mcp]
     except ToolError as error:
         raise ConfigError(f"{config.where}: {error}") from error
     return found
@@ -188,7 +192,7 @@ def _mas(config: ToolsConfig, mas: Mas) -> MasProvider:
         tier=mas.tier,
         catches=mas.catches,
         use_agents=mas.agents,
-        max_bytes=config.limits.result_bytes,
+        max_bytes=config.limits.answer_bytes,
         late_s=mas.late_s,
     )
 
@@ -199,7 +203,7 @@ def _n8n(config: ToolsConfig, n8n: N8n) -> N8nProvider:
         config.webhooks or [default_webhook(n8n.timeout_s)],
         header=(n8n.header, config.environ[n8n.token_env]) if n8n.header and n8n.token_env else None,
         actor=n8n.actor,
-        max_bytes=config.limits.result_bytes,
+        max_bytes=config.limits.answer_bytes,
         late_s=n8n.late_s,
     )
 

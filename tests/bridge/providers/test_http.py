@@ -103,7 +103,7 @@ async def test_a_compressed_answer_is_not_unpacked() -> None:
 
 
 async def test_what_the_server_repeats_of_a_secret_is_blotted_out() -> None:
-    assert await get(client(lambda request: httpx.Response(200, content=request.headers["x-token"].encode()))) == b"(secret)"
+    assert await get(client(lambda request: httpx.Response(200, content=request.headers["x-token"].encode()))) == b"[hidden]"
 
 
 def test_a_secret_that_no_header_can_carry_is_refused_unrepeated() -> None:

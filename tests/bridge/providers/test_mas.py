@@ -152,7 +152,7 @@ async def test_the_token_and_the_user_are_sent_and_told_nowhere(caplog: pytest.L
     assert asked["headers"]["x-myca-verified-user-email"] == "ada@example.org%0D%0AX-Evil%3A 1"
     assert "x-evil" not in asked["headers"]
     assert asked["user_id"] == context.user
-    assert result.data["headers"]["x-myca-service-token"] == "(secret)"
+    assert result.data["headers"]["x-myca-service-token"] == "[hidden]"
     assert TOKEN not in caplog.text
 
 

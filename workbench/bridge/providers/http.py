@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import httpx
 
 from workbench.bridge.provider import OnProgress, ProviderUnavailable
+from workbench.bridge.redact import SECRETS, Redactor
 from workbench.bridge.tool import ToolError
 
 T = TypeVar("T")
@@ -24,8 +25,6 @@ LATE_S = 30.0
 """How long an answer is still waited for when nobody will hear it any more; then it is at least recorded."""
 MAX_REDIRECTS = 3
 HEADERS = {"User-Agent": "personaplex-workbench", "Accept": "application/json, text/*;q=0.5", "Accept-Encoding": "identity"}
-_MIN_SECRET = 6
-"""Characters. A shorter secret is a word like any other and cannot be told from one in an answer."""
 _QUOTED = 200
 
 
@@ -76,6 +75,7 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         max_bytes: int = MAX_BYTES,
         late_s: float = LATE_S,
+        redactor: Redactor = SECRETS,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """`whom`: as messages call the server ("the orchestrator"); `setting`: where its address comes from. `transport` is the seam
@@ -89,6 +89,8 @@ class HttpClient:
         for name, value in self._headers.items():
             if not (value.isascii() and value.isprintable()):
                 raise ToolError(f"the secret for the header {name} of {whom} holds characters that no header can carry; copy it again")
+        redactor.learn(*self._headers.values())
+        self._redactor = redactor
         self._max_bytes = max_bytes
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
@@ -179,11 +181,9 @@ class HttpClient:
                 raise ToolError(f"{self.whom} sent a compressed answer that was not asked for; turn compression off there")
             content, whole = await read_body(response, self._max_bytes)
         if not whole:
-            raise ToolError(f"{self.whom} answered with more than {self._max_bytes} bytes; raise limits.result_bytes if that is meant")
-        for secret in self._headers.values():
-            if len(secret) >= _MIN_SECRET:
-                content = content.replace(secret.encode(), b"(secret)")
-        return answer_of(response, content)
+            raise ToolError(f"{self.whom} answered with more than {self._max_bytes} bytes; raise limits.answer_bytes if that is meant")
+        # Secrets are ASCII; any other byte is kept as it is.
+        return answer_of(response, self._redactor.known(content.decode("latin-1")).encode("latin-1"))
 
     def _redirected(self, method: str, url: httpx.URL, answer: Answer) -> httpx.URL:
         target = url.join(answer.location)
