@@ -168,7 +168,8 @@ class BargeIn(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentStopped(Event):
-    """The talk stopped a half-duplex agent for the user, and dropped what it was about to say. What the barge-in's words are taken from."""
+    """The talk stopped the agent for the user, and dropped what it was about to say: a half-duplex agent at the onset, a full-duplex one
+    only in words that it was given to say. What the barge-in's words are taken from."""
 
     heard_text: str
     cancelled_text: str

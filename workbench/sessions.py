@@ -243,6 +243,7 @@ class Sessions:
                 max_s=settings.max_session_s,
                 user=request.user,
                 first_reply_guard_ms=settings.first_reply_guard_ms if request.transport == "webrtc" else 0.0,
+                barge_in_min_ms=settings.barge_in_min_ms,
             ),
             clock=clock,
             user_input=user_input,

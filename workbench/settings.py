@@ -68,6 +68,9 @@ class Settings(BaseSettings):
     """Session time after which a talk is ended, in seconds."""
     first_reply_guard_ms: float = Field(default=700.0, ge=0)
     """In the browser, speech this early in the first reply does not stop it: echo cancellers need that long to settle."""
+    barge_in_min_ms: float = Field(default=300.0, ge=0)
+    """Speech of the user that stops a tool's result while a full-duplex persona, or the host's voice beside it, says it; anything
+    shorter is taken for a "mm-hm"."""
     test_engines: bool = False
     """Offer the `echo` and `scripted` engines, for load runs and tests."""
 

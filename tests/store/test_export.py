@@ -39,9 +39,12 @@ PLAIN_FIELDS = {
     "IntentFound": {"utterance_id", "intent", "tool", "source"},
     "StageTiming": {"utterance_id", "stage"},
     "AudioLost": {"cause"},
+    "DecisionMade": {"utterance_id", "act", "reason", "tool", "tier", "invocation_id", "pending_id"},
     "ToolProposed": {"utterance_id", "tier"},
     "ToolStarted": {"utterance_id", "provider", "tier"},
     "ResultDelivered": {"how"},
+    "NoticeDelivered": {"purpose", "how"},
+    "FidelityMeasured": {"recogniser"},
 }
 TOOL_FIELDS = {"invocation_id", "tool"}
 

@@ -55,7 +55,7 @@ _NOT_ABORT = phrase_list(
     "no matter", "no need to wait", "no more than", "no less than", "no longer", "no sweat", "do not hesitate", "why not", "never been",
     "never seen",
     "never heard", "never knew", "never had", "never tried", "never ending", "stop sign", "stop by",
-   
+
     "no such thing", "no pressure", "stop motion", "no time like",
 )  # fmt: skip
 _KEEPS = re.compile(

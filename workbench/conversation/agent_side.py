@@ -57,6 +57,7 @@ class AgentSide:
         self._session: EngineSession | None = None
         self._excluded: frozenset[str] = frozenset()
         self._unanswered: Utterance | None = None
+        self._sayings: list[Saying] = []
         self.name = ""
         self.failed: str | None = None
         """Why no engine is left; the talk ends then."""
@@ -83,6 +84,12 @@ class AgentSide:
     @property
     def host_can_say(self) -> bool:
         return self._host_voice is not None
+
+    @property
+    def saying_since(self) -> int | None:
+        """Session time at which words that it was given to say became audible, by its own voice or the host's, while they go on."""
+        self._sayings = [saying for saying in self._sayings if not saying.done.is_set()]
+        return next((saying.started_samples for saying in self._sayings if saying.started_samples is not None), None)
 
     async def step(self, user: Pcm) -> AgentFrame:
         """The user's frame in, the agent's out, [1920] each. Never raises for the engine's faults."""
@@ -161,12 +168,16 @@ class AgentSide:
     def say(self, text: str) -> Saying:
         if self._session is None or not self.capabilities.can_say:
             raise EngineError(f"The engine {self.name or '(none)'} cannot say given words; ask `can_say` first.")
-        return self._session.say(text)
+        return self._given(self._session.say(text))
 
     def host_say(self, text: str) -> Saying:
         if self._host_voice is None:
             raise EngineError("This talk has no host voice; ask `host_can_say` first.")
-        return self._host_voice.say(text)
+        return self._given(self._host_voice.say(text))
+
+    def _given(self, saying: Saying) -> Saying:
+        self._sayings.append(saying)
+        return saying
 
     def hold(self, max_ms: float) -> None:
         if self._session is not None and self.capabilities.can_hold:
@@ -181,6 +192,14 @@ class AgentSide:
             own = self._session.interrupt()
             stopped = own if own.heard_text or own.cancelled_text else stopped
         return stopped
+
+    def stop_saying(self) -> Stopped:
+        """Stops only what it was given to say, by whichever voice; a full-duplex agent's own words are its own affair."""
+        if self._host_voice is not None and self._host_voice.active:
+            return self._host_voice.stop()
+        if self._session is not None and self.capabilities.can_interrupt and self.saying_since is not None:
+            return self._session.interrupt()
+        return Stopped()
 
     async def close(self) -> None:
         if self._host_voice is not None:

@@ -16,10 +16,11 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from workbench.audio.frames import FRAME_SAMPLES, SAMPLE_RATE, Pcm, ms_to_samples, silence
+from workbench.audio.frames import FRAME_SAMPLES, SAMPLE_RATE, Pcm, silence
 from workbench.audio.vad import EnergyDetector
 from workbench.clock import SessionClock
 from workbench.conversation.agent_side import AgentSide
+from workbench.conversation.break_in import BreakIn
 from workbench.conversation.ears import Ears
 from workbench.conversation.host_voice import HostVoice
 from workbench.conversation.inputs import UserInput
@@ -68,6 +69,8 @@ class TalkSpec:
     """Who talks, as the transport knows them; empty when nobody logged in."""
     first_reply_guard_ms: float = 0.0
     """Onsets this early in the first reply do not stop it: an echo canceller needs that long to settle."""
+    barge_in_min_ms: float = 300.0
+    """So much speech of the user stops words that a full-duplex engine, or the host's voice beside it, was given to say."""
 
 
 MAX_TYPED_CHARS = 2_000
@@ -116,8 +119,9 @@ class Conversation:
         self._actor = actor
         self._typist = typist(self.publish)
         self._frame = 0
-        self._replies = 0
-        self._reply_began = 0
+        self._break_in = BreakIn(
+            self._agent, guard_ms=spec.first_reply_guard_ms, saying_min_ms=spec.barge_in_min_ms, on_stopped=self._stopped
+        )
         self._closing: tuple[CloseReason, str] | None = None
         self._ended: CloseReason = "failed"
         self.open_error: EngineError | None = None
@@ -194,7 +198,7 @@ class Conversation:
                 return
             self._typist.say(text)
             return
-        stopped = self._break_in(self.now_samples)
+        stopped = self._break_in.stop_at(self.now_samples)
         if stopped.heard_text or stopped.cancelled_text:
             # Nobody spoke, so there is no onset to measure a stop latency from.
             self.publish(
@@ -292,6 +296,7 @@ class Conversation:
         self._now = self._frame * FRAME_SAMPLES
         user = self._take_user()
         self._ears.hear(user)
+        self._break_in.listen(self._now, self._ears.silence_ms)
         await self.clock.settle()
         heard_s = time.perf_counter()
         agent = await self._agent.step(user)
@@ -343,29 +348,19 @@ class Conversation:
 
     def _agent_speech(self, edge: Edge, at: int) -> None:
         if edge == "start":
-            self._replies += 1
-            self._reply_began = at
+            self._break_in.agent_began(at)
         self._tracker.edge("agent", edge, at)
         self.publish(AgentSpeech, at_samples=at, edge=edge, detector=self._detector.name)
 
     def _user_speech(self, edge: Edge, at: int) -> None:
         self._tracker.edge("user", edge, at)
-        if edge == "start":
-            self._break_in(at)
+        self._break_in.user_edge(edge, at)
 
-    def _break_in(self, at: int) -> Stopped:
-        """The user has something to say: a half-duplex agent stops, and drops what it was about to say. A full-duplex one decides for
-        itself."""
-        if self._agent.capabilities.full_duplex:
-            return Stopped()
-        if self._replies == 1 and (at - self._reply_began) < ms_to_samples(self.spec.first_reply_guard_ms):
-            return Stopped()
-        stopped = self._agent.interrupt()
-        if stopped.heard_text or stopped.cancelled_text:
-            self.publish(AgentStopped, at_samples=self._now, heard_text=stopped.heard_text, cancelled_text=stopped.cancelled_text)
-            self._tracker.stopped(self._now, stopped)
-            self._watchers.flush()
-        return stopped
+    def _stopped(self, stopped: Stopped) -> None:
+        """The agent was stopped for the user."""
+        self.publish(AgentStopped, at_samples=self._now, heard_text=stopped.heard_text, cancelled_text=stopped.cancelled_text)
+        self._tracker.stopped(self._now, stopped)
+        self._watchers.flush()
 
     def _utterance(self, utterance: Utterance) -> None:
         self.clock.spawn(self._decide(utterance), "decide")

@@ -131,12 +131,14 @@ class Ears:
         while sum(chunk.size for chunk in self._unfed) - self._unfed[0].size >= PRE_ROLL_SAMPLES:
             self._unfed.popleft()
 
-    def _silence_ms(self) -> float:
+    @property
+    def silence_ms(self) -> float:
+        """How long the user has been silent, as the detector hears it; 0 while they speak."""
         return self._detector.silence_samples * 1_000 / LISTEN_RATE
 
     def _follow(self, open_: _Open) -> None:
         """An utterance is open: pass its sound on, and watch its silences."""
-        silence_ms = self._silence_ms()
+        silence_ms = self.silence_ms
         pause = open_.pause
         if silence_ms == 0:
             if pause is not None:
@@ -238,7 +240,7 @@ class Ears:
         pause = open_.pause
         if self._open is not open_ or pause is None or pause.transcript is None:
             return
-        if self._silence_ms() < self._policy.required_ms(pause.scores):
+        if self.silence_ms < self._policy.required_ms(pause.scores):
             return
         self._open = None
         utterance = self._utterance(open_, pause, pause.transcript)

@@ -39,6 +39,7 @@ PERSONAS = ExportedTable("personas", "voice_personas")
 EXPORTED = (
     SESSIONS,
     ExportedTable("turns", "voice_turns"),
+    ExportedTable("decisions", "voice_decisions"),
     ExportedTable("tool_invocations", "voice_tool_invocations"),
     ExportedTable("barge_ins", "voice_barge_in_events"),
     ExportedTable("events", "voice_events"),

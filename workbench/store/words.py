@@ -18,6 +18,7 @@ COLUMNS: Mapping[str, Mapping[str, Shape]] = {
     "voice_sessions": {"ended_detail": "text"},
     "voice_turns": {"text": "text"},
     "voice_tool_invocations": {"arguments": "json", "result": "json", "spoken": "text", "error": "text"},
+    "voice_decisions": {"text": "text"},
     "voice_barge_in_events": {"cancelled_text": "text", "heard_text": "text"},
 }
 """Columns with words in them."""
@@ -27,6 +28,7 @@ _PLAIN = {
         latency_model ended_reason scored_by""",
     "voice_turns": "turn_id session_id speaker engine",
     "voice_tool_invocations": "invocation_id session_id agent action status utterance_id tier delivered_how",
+    "voice_decisions": "session_id utterance_id act reason tool tier invocation_id pending_id",
     "voice_barge_in_events": "event_id session_id outcome",
     "voice_events": "session_id kind",
     "voice_frame_timings": "session_id engine",
@@ -47,6 +49,7 @@ EVENT_FIELDS: Mapping[str, Mapping[str, Shape]] = {
     "AgentStopped": {"heard_text": "text", "cancelled_text": "text"},
     "Backchannel": {"text": "text"},
     "IntentFound": {"arguments": "json"},
+    "DecisionMade": {"text": "text"},
     "ToolProposed": {"arguments": "json", "prompt": "text"},
     "ToolConfirmed": {"phrase": "text"},
     "ToolRefused": {"reason": "text"},
@@ -55,6 +58,8 @@ EVENT_FIELDS: Mapping[str, Mapping[str, Shape]] = {
     "ToolFinished": {"result": "json", "spoken": "text"},
     "ToolFailed": {"error": "text"},
     "ToolCancelled": {"reason": "text"},
+    "NoticeDelivered": {"text": "text"},
+    "FidelityMeasured": {"reference": "text", "transcript": "text"},
 }
 """Fields of events with words in them, by kind. A test asks of every new text field whether it belongs here."""
 

@@ -96,14 +96,14 @@ class ScriptedSession:
         self.heard: list[Utterance] = []
         self._clock = spec.clock
         self._lines = deque(lines)
-        self._queue: deque[tuple[str, Saying]] = deque()
+        self._queue: deque[tuple[str, Saying, bool]] = deque()
         self._sound: deque[Pcm] = deque()
         self._said: list[str] = []
 
     async def step(self, user: Pcm) -> AgentFrame:
         pieces: tuple[TextPiece, ...] = ()
         if not self._sound and self._queue:
-            word, saying = self._queue.popleft()
+            word, saying, forced = self._queue.popleft()
             self._sound.extend(np.split(word_tone(), WORD_FRAMES))
             saying.words_heard += 1
             if saying.started_samples is None:
@@ -111,7 +111,7 @@ class ScriptedSession:
             if saying.words_heard == saying.words_asked:
                 saying.done.set()
             self._said.append(word)
-            pieces = (TextPiece(word + " "),)
+            pieces = (TextPiece(word + " ", forced),)
         return AgentFrame(self._sound.popleft() if self._sound else silence(), pieces)
 
     def prepare(self, utterance: Utterance) -> None:
@@ -120,21 +120,30 @@ class ScriptedSession:
     def answer(self, utterance: Utterance) -> None:
         self.heard.append(utterance)
         if self._lines:
-            self.say(self._lines.popleft())
+            self.enqueue(self._lines.popleft(), forced=False)
 
     def took(self, utterance: Utterance) -> None:
         """A script goes on as written."""
 
     def say(self, text: str) -> Saying:
+        return self.enqueue(text, forced=True)
+
+    def enqueue(self, text: str, *, forced: bool) -> Saying:
+        """Says `text` after all that waits."""
         words = text.split()
         saying = Saying(text=text, done=self._clock.signal(), words_asked=len(words))
-        self._queue.extend((word, saying) for word in words)
+        self._queue.extend((word, saying, forced) for word in words)
         return saying
 
+    @property
+    def busy(self) -> bool:
+        """It speaks, or has something to say."""
+        return bool(self._queue or self._sound)
+
     def interrupt(self) -> Stopped:
-        heard, cancelled = " ".join(self._said), " ".join(word for word, _ in self._queue)
-        sounding = bool(self._queue or self._sound)
-        for _word, saying in self._queue:
+        heard, cancelled = " ".join(self._said), " ".join(word for word, *_ in self._queue)
+        sounding = self.busy
+        for _word, saying, _forced in self._queue:
             saying.interrupted = True
             saying.done.set()
         self._queue.clear()
