@@ -1,17 +1,26 @@
 """The gateway on a CPU with the tiny checkpoint, through the personaplex engine: handshake, reply latency, talks at once.
 
     uv run --extra personaplex python -m benchmarks.gateway [--talks 1,4,8] [--seconds 20]
+    uv run --extra personaplex python -m benchmarks.gateway --reference CHECKOUT --reference-python PYTHON
 
-Reply latency is the time from handing a frame to the engine to having the persona's reply to it. Ticks that still play an earlier
-reply, because one was late, are counted apart."""
+With `--reference`, NVIDIA's own server is run from a checkout of its repository beside ours, and both are asked by the same bare client, in
+turns.
+
+Without it, reply latency is the time from handing a frame to the engine to having the persona's reply to it. Ticks that still play an
+earlier reply, because one was late, are counted apart."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
+from benchmarks.beside_reference import Server, compare, reference
 from benchmarks.children import ROOT, child, free_port, wait_until_answered
 from benchmarks.table import machine, percentile, table
 from workbench.audio.frames import FRAME_MS
@@ -107,14 +116,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--talks", default="1,4,8", help="how many talks at once, several separated by commas")
     parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32", help="of our model; NVIDIA's server has bfloat16")
+    parser.add_argument("--reference", type=Path, help="a checkout of NVIDIA/personaplex, whose server is run beside ours")
+    parser.add_argument("--reference-python", default=sys.executable, help="a Python with the packages of its moshi/requirements.txt")
+    parser.add_argument("--rounds", type=int, default=8, help="turns of each server, with --reference")
     given = parser.parse_args()
     talks = [int(count) for count in given.talks.split(",")]
+    most = max(talks)
+    print(f"Tiny checkpoint, {most} slots, {given.dtype}, one torch thread; {machine()}.\n")
+    with ExitStack() as running:
+        url = running.enter_context(gateway(most, given.dtype))
+        if given.reference is None:
+            asyncio.run(measure(url, talks, given.seconds))
+            return
+        # A talk alone is compared on a server for one talk, as NVIDIA's is: a step of eight rows costs more than a step of one.
+        alone = Server("ours, 1 slot", running.enter_context(gateway(1, given.dtype)), 1)
+        theirs = Server("NVIDIA's", running.enter_context(reference(given.reference, given.reference_python, TINY)), most)
+        servers = (alone, Server(f"ours, {most} slots", url, most), theirs)
+        asyncio.run(compare(servers, rounds=given.rounds, seconds=given.seconds, talks=talks))
+
+
+@contextmanager
+def gateway(slots: int, dtype: str) -> Iterator[str]:
+    """A gateway in a process of its own, ready for talks."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    print(f"Tiny checkpoint, {max(talks)} slots, one torch thread; {machine()}.\n")
-    with child([*GATEWAY, "--checkpoint", str(TINY), "--slots", str(max(talks)), "--port", str(port)]) as process:
+    flags = ("--checkpoint", str(TINY), "--slots", str(slots), "--dtype", dtype, "--port", str(port))
+    with child([*GATEWAY, *flags]) as process:
         wait_until_answered(f"{url}/health", process)
-        asyncio.run(measure(url, talks, given.seconds))
+        yield url
 
 
 if __name__ == "__main__":
