@@ -32,7 +32,7 @@ START_WITHIN_S = 60.0
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment without settings of whoever runs the tests, and `extra`."""
-    names = ("PERSONAPLEX_URL", "HF_TOKEN", "ELEVENLABS_API_KEY")
+    names = ("PERSONAPLEX_URL", "HF_TOKEN", "ELEVENLABS_API_KEY", "MAS_ORCHESTRATOR_URL", "MAS_API_URL", "N8N_WEBHOOK_URL", "N8N_URL")
     kept = {name: value for name, value in os.environ.items() if name not in names and not name.startswith("WORKBENCH_")}
     return {**kept, **(extra or {})}
 

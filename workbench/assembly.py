@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from workbench.audio.end_of_turn import EndOfTurn
 from workbench.audio.errors import AudioError
 from workbench.bridge.bridge import Bridge
+from workbench.bridge.config import NO_TOOLS, ToolsConfig
 from workbench.bridge.invocation import Timing
 from workbench.bridge.registry import Registry
-from workbench.bridge.tools import local_now, register_builtin
+from workbench.bridge.tools import local_now, register_builtin, web_page
 from workbench.engines.base import Engine
 from workbench.engines.classic.embedded_responder import EmbeddedResponder
 from workbench.engines.classic.engine import ClassicEngine, ResponderFor
@@ -100,6 +101,7 @@ class _Opened:
     end_of_turn: EndOfTurn | None
     endpoint: OpenAiEndpoint | None
     personaplex: Engine
+    tools: ToolsConfig
 
 
 async def assemble(
@@ -109,9 +111,11 @@ async def assemble(
     recogniser: Asr | None = None,
     synthesisers: Sequence[Tts] | None = None,
     personaplex: Engine | None = None,
+    tools: ToolsConfig = NO_TOOLS,
 ) -> Workbench:
     """Opens the store, brings what crashed to an end, and chooses the parts, all at the same time. `recogniser`, `synthesisers` and
-    `personaplex` are used instead of choosing where they are given; the engine is not closed.
+    `personaplex` are used instead of choosing where they are given; the engine is not closed. `tools` says who carries out tools
+    beside this process.
 
     Raises StoreError, SpeechError, PersonaError, EngineError or AssemblyError with the repair; nothing is left open then.
     """
@@ -136,7 +140,7 @@ async def assemble(
         if end_of_turn is not None:
             parts.callback(end_of_turn.close)
         engine = personaplex or personaplex_engine(settings)
-        bench = _wire(settings, personas, _Opened(store, recovered, asr, voices, end_of_turn, endpoint, engine), parts)
+        bench = _wire(settings, personas, _Opened(store, recovered, asr, voices, end_of_turn, endpoint, engine, tools), parts)
         bench.roster.check(settings.engine)
         bench.parts = parts.pop_all()
         return bench
@@ -205,6 +209,8 @@ def _wire(settings: Settings, personas: PersonaLibrary, opened: _Opened, parts: 
     registry = Registry()
     local = register_builtin(registry, stats=lambda: figures(store, local_now().replace(hour=0, minute=0, second=0, microsecond=0)))
     parts.callback(local.close)
+    if opened.tools.web is not None:
+        web_page.register(registry, local, opened.tools.web.allowed, opened.tools.web.timeout_s)
     timing = Timing(filler_after_ms=settings.tool_filler_ms, filler=Timing().filler if settings.tool_filler_ms else "")
 
     def bridge_for(persona: Persona) -> Bridge:

@@ -105,6 +105,8 @@ class Settings(BaseSettings):
     elevenlabs_voice: str | None = Field(default=None, validation_alias=_known("elevenlabs_voice"))
 
     # Tools
+    tools_file: Path | None = None
+    """TOML file of the tools' providers, see `workbench.example.toml`; None = `workbench.toml` where there is one."""
     tool_filler_ms: float = Field(default=1_500.0, ge=0)
     """Wait for a tool's result after which the agent says that it is looking; 0 = never."""
 

@@ -16,7 +16,7 @@ CLIPS = Path(__file__).parents[1] / "data" / "audio"
 
 def clean_environment() -> dict[str, str]:
     """The environment without settings of whoever runs the tests."""
-    names = ("PERSONAPLEX_URL", "HF_TOKEN", "ELEVENLABS_API_KEY")
+    names = ("PERSONAPLEX_URL", "HF_TOKEN", "ELEVENLABS_API_KEY", "MAS_ORCHESTRATOR_URL", "MAS_API_URL", "N8N_WEBHOOK_URL", "N8N_URL")
     return {name: value for name, value in os.environ.items() if name not in names and not name.startswith("WORKBENCH_")}
 
 

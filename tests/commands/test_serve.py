@@ -123,6 +123,8 @@ def test_a_busy_port_is_one_line() -> None:
         ("WORKBENCH_ASR", "ears", "there is no recogniser 'ears'"),
         ("WORKBENCH_LLM_BASE_URL", "ftp://x", "must be http"),
         ("WORKBENCH_DB", "/dev/null/x.duckdb", "--db"),
+        ("WORKBENCH_TOOLS_FILE", "nowhere.toml", "nowhere.toml: cannot be read"),
+        ("N8N_WEBHOOK_URL", "not an address", "must begin with http"),
     ],
 )
 def test_a_wrong_setting_is_one_line(free_port: int, variable: str, value: str, says: str) -> None:

@@ -21,9 +21,9 @@ from workbench.bridge.config_faults import ConfigError, fault_of, secret_fault
 from workbench.bridge.declared import declared_tool
 from workbench.bridge.provider import RemoteProvider
 from workbench.bridge.providers.addresses import HOST, Allowed
-from workbench.bridge.providers.http import LATE_S, MAX_BYTES
+from workbench.bridge.providers.http import LATE_S, MAX_BYTES, checked_base
 from workbench.bridge.providers.mas import TOKEN_VARIABLES, MasProvider
-from workbench.bridge.providers.mcp import McpProvider, McpServer
+from workbench.bridge.providers.mcp_server import McpServer
 from workbench.bridge.providers.n8n import DEFAULT_ACTOR, DEFAULT_PATH, PROVIDER, N8nProvider, Webhook, default_webhook
 from workbench.bridge.tool import ToolError
 from workbench.events import Tier
@@ -139,6 +139,10 @@ class ToolsConfig:
     """Where the secrets are looked up by name."""
 
 
+NO_TOOLS = ToolsConfig()
+"""Only the tools of this process."""
+
+
 def environment(folder: Path = Path()) -> Mapping[str, str]:
     """The process's variables, and beneath them those of `.env`, as `workbench.settings` reads it."""
     stored = {name: value for name, value in dotenv_values(folder / ".env").items() if value is not None}
@@ -177,7 +181,11 @@ def providers(config: ToolsConfig) -> list[RemoteProvider]:
             found.append(_mas(config, config.mas))
         if config.n8n is not None:
             found.append(_n8n(config, config.n8n))
-        found += [McpProvider(server, environment=config.environ) for server in config.mcp]
+        if config.mcp:
+            # The SDK takes a second to import, which nobody pays who has no such server.
+            from workbench.bridge.providers.mcp import McpProvider
+
+            found += [McpProvider(server, environment=config.environ) for server in config.mcp]
     except ToolError as error:
         raise ConfigError(f"{config.where}: {error}") from error
     return found
@@ -228,9 +236,15 @@ def _placed(
     """The table with its address: that of the environment, else that of the file. None when neither speaks of it."""
     given = next((environ[variable] for variable in variables if environ.get(variable)), None)
     if given is not None:
-        return (table or kind()).model_copy(update={"url": given})
-    if table is not None and not table.url:
+        table = (table or kind()).model_copy(update={"url": given})
+    if table is None:
+        return None
+    if not table.url:
         raise ConfigError(f"{where}: [{name}] url: it is missing; write it there, or set {variables[0]}")
+    try:
+        checked_base(table.url, f"{variables[0]} or {name}.url")
+    except ToolError as error:
+        raise ConfigError(f"{where}: {error}") from error
     return table
 
 

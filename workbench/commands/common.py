@@ -8,17 +8,23 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from pydantic import ValidationError
 
 from workbench.settings import Settings
 
+if TYPE_CHECKING:
+    from workbench.bridge.config import ToolsConfig
+
 T = TypeVar("T")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder for the database and recordings (WORKBENCH_DATA_DIR).")]
 Db = Annotated[str | None, typer.Option("--db", help="DuckDB file (WORKBENCH_DB); else workbench.duckdb in the data folder.")]
+ToolsFile = Annotated[
+    Path | None, typer.Option("--tools-file", help="TOML file of the tools (WORKBENCH_TOOLS_FILE); else ./workbench.toml.")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout; everything else goes to stderr.")]
 
 FAULT_CODE = 2
@@ -32,6 +38,7 @@ def faults() -> tuple[type[Exception], ...]:
     """What can be foreseen to go wrong. Imported only when something did: a command loads no more than it needs."""
     from workbench.assembly import AssemblyError
     from workbench.audio.errors import AudioError
+    from workbench.bridge.config_faults import ConfigError
     from workbench.conversation.port import TalkRefused
     from workbench.engines.base import EngineError
     from workbench.engines.speech.base import SpeechError
@@ -39,7 +46,7 @@ def faults() -> tuple[type[Exception], ...]:
     from workbench.store.base import StoreError
     from workbench.wire_client import ChatError
 
-    return AssemblyError, AudioError, ChatError, EngineError, PersonaError, SpeechError, StoreError, TalkRefused
+    return AssemblyError, AudioError, ChatError, ConfigError, EngineError, PersonaError, SpeechError, StoreError, TalkRefused
 
 
 def say(message: str) -> None:
@@ -81,6 +88,13 @@ def load_settings(**given: Any) -> Settings:
     except ValidationError as error:
         told = "; ".join(f"{fault['loc'][0] if fault['loc'] else 'settings'}: {fault['msg']}" for fault in error.errors())
         raise CommandError(f"A setting cannot be used: {told}. Settings come from flags, WORKBENCH_ variables and .env.") from error
+
+
+def load_tools(settings: Settings) -> ToolsConfig:
+    """Who carries out tools, from the tools' file, the environment and `.env`. Raises ConfigError."""
+    from workbench.bridge.config import environment, load
+
+    return load(settings.tools_file, environment())
 
 
 def listen_on(host: str, port: int) -> socket.socket:

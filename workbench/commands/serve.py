@@ -18,8 +18,9 @@ import uvicorn
 
 from workbench.api.app import create_app
 from workbench.assembly import Workbench, assemble
+from workbench.bridge.config import ToolsConfig
 from workbench.bridge.redact import redact_log
-from workbench.commands.common import DataDir, Db, listen_on, load_settings, run, say
+from workbench.commands.common import DataDir, Db, ToolsFile, listen_on, load_settings, load_tools, run, say
 from workbench.commands.local_gateway import GatewayPlan, NoGateway, plan_gateway
 from workbench.engines.base import Engine, EngineError
 from workbench.engines.missing import MissingEngine
@@ -43,6 +44,7 @@ def serve(
             help="PersonaPlex checkpoint to serve here (WORKBENCH_GATEWAY); auto: where a GPU and weights are.",
         ),
     ] = None,
+    tools_file: ToolsFile = None,
     test_engines: Annotated[bool, typer.Option("--test-engines", help="Also offer the echo and scripted engines.")] = False,
 ) -> None:
     """Serve the page, the API and the WebSocket. Ctrl-C ends every talk and writes everything down."""
@@ -56,14 +58,16 @@ def serve(
             engine=engine,
             recording=False if no_recording else None,
             gateway=gateway,
+            tools_file=tools_file,
             test_engines=test_engines or None,
         )
         logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         # Engines are asked how they are every few seconds; each answer would be a line.
         logging.getLogger("httpx").setLevel(logging.DEBUG if settings.log_level == "debug" else logging.WARNING)
         redact_log()
+        tools = load_tools(settings)
         with listen(settings) as listening:
-            await _serve(settings, listening)
+            await _serve(settings, tools, listening)
 
     run(work)
     # The page's library outlives the interpreter's modules, at which the database's binding complains over forty lines. All is closed.
@@ -103,14 +107,14 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-async def _serve(settings: Settings, listening: socket.socket) -> None:
+async def _serve(settings: Settings, tools: ToolsConfig, listening: socket.socket) -> None:
     # The page's libraries take seconds to import; meanwhile the parts are opened, and a busy port was told without them.
     importing = asyncio.create_task(asyncio.to_thread(import_module, "workbench.app.mount"))
     plan = await asyncio.to_thread(plan_gateway, settings)
     if isinstance(plan, GatewayPlan):
         settings = settings.model_copy(update={"gateway": plan.checkpoint})
     async with _personaplex(settings, plan) as personaplex:
-        bench = await assemble(settings, progress=say, personaplex=personaplex)
+        bench = await assemble(settings, progress=say, personaplex=personaplex, tools=tools)
         try:
             say(await _engine_line(bench))
             app = create_app(bench)

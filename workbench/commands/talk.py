@@ -17,7 +17,7 @@ from workbench.assembly import assemble
 from workbench.audio.frames import FRAME_MS, FRAME_SAMPLES, Pcm, silence
 from workbench.audio.wav import load_wav, write_wav
 from workbench.clock import FastClock, RealtimeClock
-from workbench.commands.common import CommandError, DataDir, Db, Json, load_settings, run, say, show
+from workbench.commands.common import CommandError, DataDir, Db, Json, ToolsFile, load_settings, load_tools, run, say, show
 from workbench.conversation.conversation import CloseReason
 from workbench.conversation.inputs import ClipInput
 from workbench.conversation.port import TalkRequest
@@ -39,6 +39,7 @@ def talk(
     as_json: Json = False,
     data_dir: DataDir = None,
     db: Db = None,
+    tools_file: ToolsFile = None,
     test_engines: Annotated[bool, typer.Option("--test-engines", help="Also offer the echo and scripted engines.")] = False,
 ) -> None:
     """Talk to a persona from a sound file, and tell what was said, when, and how fast."""
@@ -49,7 +50,7 @@ def talk(
             raise CommandError(f"The folder of {out} is not there; make it, or write elsewhere.")
         if url is not None:
             return await _over_the_wire(pcm, url, engine, persona)
-        settings = load_settings(data_dir=data_dir, db=db, test_engines=test_engines or None)
+        settings = load_settings(data_dir=data_dir, db=db, tools_file=tools_file, test_engines=test_engines or None)
         return await _in_process(pcm, settings, TalkRequest(persona=persona, engine=engine, transport="clip"), realtime=realtime)
 
     account, agent = run(work)
@@ -61,7 +62,7 @@ def talk(
 
 async def _in_process(pcm: Pcm, settings: Settings, request: TalkRequest, *, realtime: bool) -> tuple[Account, Pcm]:
     try:
-        bench = await assemble(settings, progress=say)
+        bench = await assemble(settings, progress=say, tools=load_tools(settings))
     except StoreError as error:
         if "is held by process" in str(error):
             raise StoreError(
