@@ -16,7 +16,7 @@ from evaluation.words import Word
 SHORT_S = 1.0
 SHORT_WORDS = 3
 """Up to 3 words in less than 1 s take no turn."""
-_VERDICT = re.compile(r"Analysis:\s*(?P<analysis>.*?)\s*\nI would rate the AI's response as (?P<rating>\d)", re.DOTALL)
+_VERDICT = re.compile(r"Analysis:\s*(?P<analysis>.*?)\s*\nI would rate the AI's response as (?P<rating>\d+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class TakeoverSummary:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a judge's text says: the analysis before the rating, and the rating 0 to 9 (the benchmark asks for 0 to 5)."""
+    """What a judge's text says: the analysis before the rating, and the rating. The benchmark asks for 0 to 5; nothing holds it to that."""
 
     analysis: str
     rating: int

@@ -22,7 +22,10 @@ MAD_TO_SD = 0.6745
 IQR_LIMIT = 1.5
 """Distance beyond the quartiles in interquartile ranges (Tukey 1977)."""
 Z_LIMIT = 3.0
-"""Distance from the mean in standard deviations."""
+"""Distance from the mean in standard deviations of the sample."""
+
+FEW = 3
+"""Fewer values than this are left as they are."""
 
 Outliers = Literal["none", "trim", "iqr", "mad", "zscore", "winsor"]
 
@@ -57,7 +60,7 @@ def words_per_minute(words: Sequence[Word]) -> float:
 def keep(values: ArrayLike, rule: Outliers) -> NDArray[np.bool_]:
     """Which values a rule keeps. `none` and `winsor` keep all."""
     x = np.asarray(values, dtype=np.float64)
-    if rule in ("none", "winsor") or len(x) < 3:
+    if rule in ("none", "winsor") or len(x) < FEW:
         return np.ones(len(x), dtype=bool)
     if rule == "trim":
         low, high = np.quantile(x, (TAIL, 1 - TAIL))
@@ -67,7 +70,7 @@ def keep(values: ArrayLike, rule: Outliers) -> NDArray[np.bool_]:
         reach = IQR_LIMIT * (q3 - q1)
         return np.asarray((x >= q1 - reach) & (x <= q3 + reach))
     centre = np.median(x) if rule == "mad" else x.mean()
-    scale = np.median(np.abs(x - centre)) / MAD_TO_SD if rule == "mad" else x.std()
+    scale = np.median(np.abs(x - centre)) / MAD_TO_SD if rule == "mad" else x.std(ddof=1)
     limit = MAD_LIMIT if rule == "mad" else Z_LIMIT
     if scale == 0:
         return np.ones(len(x), dtype=bool)
@@ -77,6 +80,6 @@ def keep(values: ArrayLike, rule: Outliers) -> NDArray[np.bool_]:
 def kept(values: ArrayLike, rule: Outliers) -> NDArray[np.float64]:
     """The values that a rule leaves, in order: `winsor` pulls the tails in to its percentiles, every other rule drops."""
     x = np.asarray(values, dtype=np.float64)
-    if rule == "winsor" and len(x):
+    if rule == "winsor" and len(x) >= FEW:
         return np.clip(x, *np.quantile(x, (TAIL, 1 - TAIL)))
     return x[keep(x, rule)]

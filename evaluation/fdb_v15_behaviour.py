@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+KEY = "behaviour"
 BEHAVIOURS = ("C_RESPOND", "C_RESUME", "C_UNCERTAIN_HANDLING", "C_UNKNOWN")
 
 
@@ -24,11 +25,11 @@ class BehaviourShares:
 
 
 def judge_behaviour(text: str) -> dict[str, Any]:
-    """The last JSON object in a judge's text that names a behaviour, else the last one at all. Raises ValueError when there is none."""
-    objects = list(_objects(text))
-    if not objects:
-        raise ValueError(f"the judge's answer holds no JSON object: {text[:80]!r}; ask again")
-    return next((found for found in reversed(objects) if "behaviour" in found), objects[-1])
+    """The first JSON object in a judge's text that names a behaviour. Raises ValueError when there is none."""
+    for found in _objects(text):
+        if KEY in found:
+            return found
+    raise ValueError(f"the judge's answer holds no JSON object with a {KEY!r}: {text[:80]!r}; ask again")
 
 
 def shares(labels: Iterable[Sequence[str]]) -> BehaviourShares:

@@ -60,7 +60,7 @@ def score(split: str, task: str, talks: Sequence[Judgement]) -> TaskScore:
         events=len(events),
         turn_taking=_mean(event.turn_taking for event in events),
         instruction_following=_mean(event.instruction_following for event in events),
-        task_specific=_mean(talk.task for talk in talks if talk.task is not None),
+        task_specific=_mean(talk.task for talk in talks),
     )
 
 
@@ -71,10 +71,8 @@ def by_time(events: Iterable[JudgedEvent]) -> list[TimeBin]:
     for start in range(0, END_S, BIN_S):
         end = start + BIN_S
         weights = [max(0.0, min(event.end_s, end) - max(event.start_s, start)) for event in judged]
-        total = sum(weights)
-        turn = sum(w * e.turn_taking for w, e in zip(weights, judged, strict=True))
-        instruction = sum(w * e.instruction_following for w, e in zip(weights, judged, strict=True))
-        found.append(TimeBin(start, end, turn / total if total else None, instruction / total if total else None))
+        turn = _weighted(weights, [event.turn_taking for event in judged])
+        found.append(TimeBin(start, end, turn, _weighted(weights, [event.instruction_following for event in judged])))
     return found
 
 
@@ -95,6 +93,11 @@ def combined(examiner: Sequence[Sentence], evaluatee: Sequence[Sentence], up_to_
     return [(speaker, s.text) for speaker, s in sorted(all_of, key=lambda item: item[1].start_s) if s.start_s <= up_to_s]
 
 
-def _mean(values: Iterable[float]) -> float | None:
-    found = list(values)
+def _mean(values: Iterable[float | None]) -> float | None:
+    found = [value for value in values if value is not None]
     return fmean(found) if found else None
+
+
+def _weighted(weights: Sequence[float], scores: Sequence[float | None]) -> float | None:
+    judged = [(weight, score) for weight, score in zip(weights, scores, strict=True) if score is not None and weight > 0]
+    return fmean((score for _, score in judged), [weight for weight, _ in judged]) if judged else None

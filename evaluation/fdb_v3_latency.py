@@ -17,6 +17,8 @@ from evaluation.words import Word
 
 TURN_GAP_S = 2.0
 """The user's turn ends before the first silence between two words that is longer."""
+NO_ANSWER = "Could not identify key info start"
+"""The script's note where the judge gives no time for the answer."""
 _FENCE = re.compile(r"^\s*```(?:json)?|```\s*$", re.MULTILINE)
 
 
@@ -24,10 +26,10 @@ _FENCE = re.compile(r"^\s*```(?:json)?|```\s*$", re.MULTILINE)
 class KeyInfo:
     """What a judge found in the agent's words: a filler before the answer, and the words that carry it. Times in seconds or None."""
 
-    filler: str
+    filler: str | None
     filler_start_s: float | None
     filler_end_s: float | None
-    answer: str
+    answer: str | None
     answer_start_s: float | None
     answer_end_s: float | None
 
@@ -78,12 +80,12 @@ def judge_key_info(text: str) -> KeyInfo:
     if not isinstance(found, dict):
         raise ValueError(f"the judge's answer is {type(found).__name__}, not an object; ask again")
     return KeyInfo(
-        filler=str(found.get("filler_sentence") or ""),
-        filler_start_s=found.get("filler_start_time"),
-        filler_end_s=found.get("filler_end_time"),
-        answer=str(found.get("key_info_sentence") or ""),
-        answer_start_s=found.get("key_info_start_time"),
-        answer_end_s=found.get("key_info_end_time"),
+        filler=found.get("filler_sentence", ""),
+        filler_start_s=_seconds(found.get("filler_start_time")),
+        filler_end_s=_seconds(found.get("filler_end_time")),
+        answer=found.get("key_info_sentence", ""),
+        answer_start_s=_seconds(found.get("key_info_start_time")),
+        answer_end_s=_seconds(found.get("key_info_end_time")),
     )
 
 
@@ -106,7 +108,7 @@ def latency(user_end_s: float, agent: Sequence[Word], calls: Sequence[float | No
         tool_call_s=_after(first_call, user_end_s),
         note_tool_call=note_call,
         completion_s=_after(answered, user_end_s),
-        note_completion=note or ("" if answered is not None else "the judge found no answer"),
+        note_completion=note or ("" if answered is not None else NO_ANSWER),
         key_info=info,
     )
 
@@ -126,6 +128,13 @@ def summarise(samples: Iterable[ToolLatency]) -> LatencySummary:
         latency_s=fmean(waits) if waits else None,
         median_s=waits[len(waits) // 2] if waits else None,
     )
+
+
+def _seconds(value: Any) -> float | None:
+    """A time out of a judge's JSON. Raises ValueError for anything but a number or null: the script gives up on those too."""
+    if value is not None and not isinstance(value, (int, float)):
+        raise ValueError(f"the judge gave the time {value!r}, which is no number; ask again")
+    return value
 
 
 def _after(moment_s: float | None, user_end_s: float) -> float | None:

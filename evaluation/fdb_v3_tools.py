@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 PLACEHOLDER = "$"
-"""An expected argument that begins with this stands for a value out of an earlier result; anything matches."""
+"""An expected argument that begins with this stands for a value out of an earlier result; any value matches, but there must be one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,10 @@ class ToolScore:
 
     @property
     def failure(self) -> str:
-        """The first reason that it did not pass, "" when it did."""
-        if self.missing:
-            return f"Missing tools: {list(self.missing)}"
-        if self.unexpected:
-            return f"Unexpected tools: {list(self.unexpected)}"
+        """Why it did not pass, "" when it did. Wrong arguments are named only where the right tools were called."""
+        selection = [("Missing", self.missing), ("Unexpected", self.unexpected)]
+        if any(names for _, names in selection):
+            return "; ".join(f"{what} tools: {list(names)}" for what, names in selection if names)
         return f"Wrong arguments for: {list(self.wrong_arguments)}" if self.wrong_arguments else ""
 
 
@@ -86,13 +85,16 @@ def score(expected: Sequence[Call], actual: Sequence[Call]) -> ToolScore:
 
 
 def arguments_match(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> bool:
-    """Whether every expected argument is there with the same value, without regard to case, outer space, and `_` for a space."""
-    return all(_is_placeholder(value) or (name in actual and _plain(actual[name]) == _plain(value)) for name, value in expected.items())
+    """Whether every expected argument is there with the same value. Texts are compared without regard to case, outer space, and `_` for a
+    space; 40 and 40.0 are the same, 40 and "40" are not."""
+    return all(name in actual and _same(value, actual[name]) for name, value in expected.items())
 
 
-def _is_placeholder(value: Any) -> bool:
-    return isinstance(value, str) and value.startswith(PLACEHOLDER)
+def _same(expected: Any, actual: Any) -> bool:
+    if not isinstance(expected, str):
+        return bool(expected == actual)
+    return expected.startswith(PLACEHOLDER) or (isinstance(actual, str) and _plain(actual) == _plain(expected))
 
 
-def _plain(value: Any) -> str:
-    return str(value).lower().replace("_", " ").strip()
+def _plain(text: str) -> str:
+    return text.lower().replace("_", " ").strip()

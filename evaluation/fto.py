@@ -45,8 +45,6 @@ def _relevant(utterances: Sequence[Utterance], index: int, window_ms: float, pla
         return None
     since: list[Utterance] = []
     for before in reversed(context[:-1]):
-        if before == own:
-            continue
         if before.speaker == own.speaker:
             since.append(before)
         elif before.start_ms <= own.start_ms - planning_ms and all(_holds(before, u) for u in since):

@@ -45,11 +45,14 @@ class Panel:
 
 
 def panel(simulations: Iterable[Sequence[Event]]) -> Panel:
-    """All simulations of one experiment together. Raises ValueError when they hold no event at all: there is nothing to report."""
+    """All simulations of one experiment together.
+
+    Raises ValueError when they hold nothing but interruptions by the agent: every rate would be empty, and the reference refuses too.
+    """
     runs = list(simulations)
     events = [event for run in runs for event in run]
-    if not events:
-        raise ValueError(f"{len(runs)} simulations hold no event; a panel needs at least one turn, interruption or sound")
+    if all(event.type == "agent_interrupts_user" for event in events):
+        raise ValueError(f"{len(runs)} simulations hold no event; a panel needs at least one turn, interruption or sound of the user")
 
     def count(*types: EventType) -> int:
         return sum(event.type in types for event in events)

@@ -31,7 +31,7 @@ def _judged(document: Document, _folder: Path) -> Iterator[Case]:
 
 def _parsed(text: str) -> dict[str, Any]:
     found = parse(text)
-    events = [[[e.start_s, e.end_s], int(e.turn_taking), int(e.instruction_following)] for e in found.events]
+    events = [[[e.start_s, e.end_s], e.turn_taking, e.instruction_following] for e in found.events]
     return {EVENTS_KEY: events, **({} if found.task is None else {TASK_KEY: found.task})}
 
 
