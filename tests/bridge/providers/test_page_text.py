@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.bridge.providers.page_text import MAX_CHARS, page_text
+from workbench.bridge.providers.page_text import MAX_CHARS, page_text, without_markup
+from workbench.bridge.spoken import short_form
 
 PAGE = """<!DOCTYPE html><html><head><title>Oyster &amp; shiitake
   mushrooms</title><style>p { color: red }</style><script>var a = "<p>not this at all, it is a script and no text</p>";</script></head>
@@ -55,6 +56,21 @@ def test_a_page_made_to_be_slow_is_not(unit: str) -> None:
 
     short, long = MAX_CHARS // 16, MAX_CHARS
     assert min(took_s(long) for _ in range(2)) < 100 * min(took_s(short) for _ in range(3)) + 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("if a<b and b>c then", "if a<b and b>c then"),
+        ("Say <b>seven</b> &amp; go.<script>steal()</script> Now.", "Say seven & go. Now."),
+        (f"<a href='https://x.test/{'y' * 2_000}'>the report</a> is there", "the report is there"),
+        ("one <p>two</p> three", "one two three"),
+        ("<script>all()</script>", ""),
+    ],
+)
+def test_markup_in_an_answer_is_not_said(text: str, plain: str) -> None:
+    assert without_markup(text) == plain
+    assert short_form(without_markup(text)).replace("  ", " ") == short_form(plain)
 
 
 @given(st.text(alphabet=st.sampled_from(list("<>/!-?\"'=& apscriptİx\n")), max_size=200))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workbench.bridge.providers.http import Answer
-from workbench.bridge.providers.page_text import page_text
+from workbench.bridge.providers.page_text import page_text, without_markup
 from workbench.bridge.tool import ToolError
 
 TEXT_KEYS = ("response_text", "response", "text", "message", "answer", "spoken", "result")
@@ -39,9 +39,9 @@ def read_data(answer: Answer, whom: str) -> dict[str, Any]:
 
 
 def text_of(data: Mapping[str, Any]) -> str:
-    """What an answer wants said, empty when it has no text."""
+    """What an answer wants said, without markup; empty when it has no text."""
     texts = (data.get(key) for key in TEXT_KEYS)
-    return next((text.strip() for text in texts if isinstance(text, str) and text.strip()), "")
+    return next((plain for text in texts if isinstance(text, str) and (plain := without_markup(text))), "")
 
 
 def error_of(data: Mapping[str, Any]) -> str:

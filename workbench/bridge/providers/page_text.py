@@ -54,9 +54,20 @@ def page_text(source: str) -> PageText:
     return PageText(reader.title, tuple(main))
 
 
+def without_markup(text: str) -> str:
+    """A text that may hold HTML, as one line without it. Only where a tag is closed: "if a<b" is no markup."""
+    if "</" not in text:
+        return text.strip()
+    reader = _Reader(text[:MAX_CHARS])
+    reader.read()
+    return " ".join(reader.pieces)
+
+
 class _Reader:
     def __init__(self, source: str) -> None:
         self.title = ""
+        self.pieces: list[str] = []
+        """All that is text, in its order."""
         self.paragraphs: list[str] = []
         self.other: list[str] = []
         """Text outside of paragraphs, for pages that have none."""
@@ -113,6 +124,7 @@ class _Reader:
         self._run = []
         if not text:
             return
+        self.pieces.append(text)
         if self._element == "title":
             self.title = self.title or text
         elif self._element == "p" and not self._aside:
