@@ -89,6 +89,8 @@ class MasStub:
     """Which of the two answers: `response_text, response, agent`, or `response_text, agent_name, matched_agents`."""
     token: str | None = None
     """Asked for in `X-MYCA-Service-Token`; None = nobody is asked."""
+    mode: str = ""
+    """One of `MODES` for every message, whatever it says."""
     asked: list[dict[str, Any]] = field(default_factory=list)
     """Every chat request that was let in: its body, with `headers`."""
     routed: list[str] = field(default_factory=list)
@@ -111,7 +113,7 @@ class MasStub:
     async def _chat(self, request: Request, wanted: ChatRequest) -> Response:
         if (refused := self._check(request)) is not None:
             return refused
-        mode, number = self._mode(wanted.message)
+        mode, number = _mode(self.mode or wanted.message)
         key = request.headers.get("Idempotency-Key", "")
         if mode == "closed" or (mode == "limit" and key not in self._limited):
             self._limited.add(key)
@@ -192,6 +194,7 @@ class MasStub:
             return None
         return JSONResponse({"detail": "Service token required"}, 401)
 
-    def _mode(self, message: str) -> tuple[str, float]:
-        found = _MODE.match(message)
-        return ("", 0.0) if found is None else (found[1].lower(), float(found[2].rstrip(".") or 0))
+
+def _mode(text: str) -> tuple[str, float]:
+    found = _MODE.match(text)
+    return ("", 0.0) if found is None else (found[1].lower(), float(found[2].rstrip(".") or 0))

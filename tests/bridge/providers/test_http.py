@@ -144,6 +144,18 @@ def test_no_retry_after_breaks_it(value: str) -> None:
     assert seconds is None or seconds >= 0
 
 
+async def test_an_error_after_a_cancellation_is_a_cancellation() -> None:
+    async def failing() -> None:
+        await asyncio.sleep(0.01)
+        raise ToolError("too late")
+
+    waiting = asyncio.create_task(to_its_end(failing(), 5.0))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
 async def test_work_that_cannot_be_called_back_is_waited_for_but_not_for_ever() -> None:
     ended = asyncio.Event()
 

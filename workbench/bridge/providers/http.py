@@ -250,7 +250,9 @@ def read_retry_after(value: str | None, now_s: float) -> float | None:
 
 
 async def to_its_end(work: Coroutine[Any, Any, T], late_s: float) -> T:
-    """`work`'s result. The first cancellation is kept from it, and it gets `late_s` more seconds; a second one ends it."""
+    """`work`'s result. The first cancellation is kept from it, and it gets `late_s` more seconds; a second one ends it. What goes
+    wrong with it after a cancellation interests nobody any more, and the cancellation is what comes of it.
+    """
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
@@ -259,9 +261,9 @@ async def to_its_end(work: Coroutine[Any, Any, T], late_s: float) -> T:
             await asyncio.wait({task}, timeout=late_s)
         finally:
             task.cancel()
-        if not task.done():
-            raise
-        return task.result()
+        if task.done() and not task.cancelled() and task.exception() is None:
+            return task.result()
+        raise
 
 
 def called_off() -> bool:
