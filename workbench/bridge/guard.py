@@ -75,6 +75,8 @@ class Guard:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.name = inner.name
+        self.own_tools: Mapping[str, Tool] = {}
+        """Tools by the name under which they are registered, as the provider itself knows them; one that is not here is the same."""
         self._inner = inner
         self._limits = limits or Limits()
         self._redactor = redactor
@@ -155,7 +157,7 @@ class Guard:
         ticket = self._enter()
         began_s = self._now()
         try:
-            result = await self._inner.call(tool, arguments, context=context, on_progress=on_progress)
+            result = await self._inner.call(self.own_tools.get(tool.name, tool), arguments, context=context, on_progress=on_progress)
         except asyncio.CancelledError:
             # Given up at its time limit, the provider has failed; given up earlier, by the user, nobody knows.
             if self._now() >= due_s - _LATE_SHARE * tool.timeout_s:

@@ -39,6 +39,20 @@ _BARE_STATUS = ("Not Found", "Server returned an error response", "Session termi
 """What the SDK says where a server answered with an HTTP error and nothing else."""
 
 
+class _Session:
+    """The end of one session: wished for, or the reason why it came by itself."""
+
+    def __init__(self) -> None:
+        self.scope = anyio.CancelScope()
+        self.end = asyncio.Event()
+        self.closed = False
+        self.lost = ""
+
+    def lose(self, reason: str) -> None:
+        self.lost = self.lost or reason
+        self.end.set()
+
+
 class Link:
     """`open` connects; `on_changed` is called when the server says that its tools changed, `on_lost` with the reason when the session
     ends without `close`. Neither may raise."""
@@ -58,16 +72,15 @@ class Link:
         self._server, self._redactor, self._target, self._environment = server, redactor, target, environment
         self._on_changed, self._on_lost = on_changed, on_lost
         self._owner: asyncio.Task[None] | None = None
-        self._end = asyncio.Event()
-        self._lost = ""
+        self._session = _Session()
         self.status = 0
         """The last HTTP status that was an error."""
 
     async def open(self) -> Client:
         """Raises ToolError or ProviderUnavailable with what was wrong; nothing is left open then."""
         opened: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
-        self._end, self._lost, self.status = asyncio.Event(), "", 0
-        self._owner = asyncio.create_task(self._own(opened), name=f"mcp {self._server.name}")
+        self._session, self.status = _Session(), 0
+        self._owner = asyncio.create_task(self._own(opened, self._session), name=f"mcp {self._server.name}")
         try:
             return await asyncio.shield(opened)
         except BaseException:
@@ -79,18 +92,22 @@ class Link:
 
     async def close(self) -> None:
         """Ends the session and, over stdio, the server. Never raises."""
-        self._end.set()
-        owner, self._owner = self._owner, None
+        self._session.closed = True
+        self._session.end.set()
+        owner = self._owner
         if owner is None:
             return
         if self.client is None:
-            owner.cancel()
+            # By its scope, not by the task: the SDK shields the end of a server's process only against the former.
+            self._session.scope.cancel()
+        # Kept until it has ended: whoever closes after a close that was cancelled waits for the same end.
         await asyncio.wait([owner])
+        if self._owner is owner:
+            self._owner = None
 
     def lose(self, reason: str) -> None:
         """The session is of no use any more: it is ended, and `on_lost` is told."""
-        self._lost = self._lost or reason
-        self._end.set()
+        self._session.lose(reason)
 
     def explain(self, error: BaseException) -> ToolError:
         """What a failure of the SDK means and how to mend it, without secrets."""
@@ -118,26 +135,12 @@ class Link:
         server = self._server
         return f"mcp server {server.name} ({server.command or server.url.partition('?')[0]})"
 
-    async def _own(self, opened: asyncio.Future[Client]) -> None:
+    async def _own(self, opened: asyncio.Future[Client], session: _Session) -> None:
         told = ""
         try:
-            async with AsyncExitStack() as stack:
-                words = await stack.enter_async_context(_last_words(self._redactor))
-                try:
-                    client = await self._connect(stack, words.sink)
-                except Exception as error:  # noqa: BLE001 - of what kind it was is told by `explain`
-                    fault = self.explain(error)
-                    raise type(fault)(" ".join(part for part in (f"{fault}.", await words.spoken()) if part)) from None
-                self.client = client
-                opened.set_result(client)
-                listening = asyncio.create_task(self._listen(client), name=f"mcp {self._server.name} changes")
-                try:
-                    await self._end.wait()
-                finally:
-                    listening.cancel()
-                    await asyncio.gather(listening, return_exceptions=True)
-                if self._lost:
-                    told = " ".join(part for part in (f"{self._lost}.", await words.spoken()) if part)
+            with session.scope:
+                async with AsyncExitStack() as stack:
+                    told = await self._live(opened, session, stack)
         except Exception as error:  # noqa: BLE001 - whatever ends a session is told to whoever opened it, or to `on_lost`
             fault = self.explain(error)
             if not opened.done():
@@ -148,17 +151,35 @@ class Link:
             self.client = None
             if not opened.done():
                 opened.cancel()
-        if told:
+        if told and not session.closed:
             self._on_lost(told)
 
-    async def _connect(self, stack: AsyncExitStack, stderr: TextIO) -> Client:
+    async def _live(self, opened: asyncio.Future[Client], session: _Session, stack: AsyncExitStack) -> str:
+        """From the handshake to the end. Gives the reason when the session was lost, empty when it was closed."""
+        words = await stack.enter_async_context(_last_words(self._redactor))
+        try:
+            client = await self._connect(stack, session, words.sink)
+        except Exception as error:  # noqa: BLE001 - of what kind it was is told by `explain`
+            fault = self.explain(error)
+            raise type(fault)(" ".join(part for part in (f"{fault}.", await words.spoken()) if part)) from None
+        self.client = client
+        opened.set_result(client)
+        listening = asyncio.create_task(self._listen(client, session), name=f"mcp {self._server.name} changes")
+        try:
+            await session.end.wait()
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+        return " ".join(part for part in (f"{session.lost}.", await words.spoken()) if part) if session.lost else ""
+
+    async def _connect(self, stack: AsyncExitStack, session: _Session, stderr: TextIO) -> Client:
         server = self._server
         if self._target is not None:
             reach: Any = self._target
         elif server.command:
             given = {name: self._value(name, "env") for name in server.env}
             parameters = StdioServerParameters(command=server.command, args=list(server.args), env=given, cwd=server.cwd)
-            reach = _watched(parameters, stderr, lambda: self.lose(f"{self._where} ended"))
+            reach = _watched(parameters, stderr, lambda: session.lose(f"{self._where} ended"))
         else:
             headers = {header: self._value(name, f"header {header}") for header, name in server.headers.items()}
             # A stream of news may be silent for hours; a call that gets no answer is ended by whoever waits for it.
@@ -191,7 +212,7 @@ class Link:
         if isinstance(message, ToolListChangedNotification):
             self._on_changed()
 
-    async def _listen(self, client: Client) -> None:
+    async def _listen(self, client: Client, session: _Session) -> None:
         """News of the tools from servers that send them only to those who ask; older ones send them to `_notified`."""
         told = client.server_capabilities.tools
         if told is None or not told.list_changed:
@@ -205,11 +226,11 @@ class Link:
         except TimeoutError:
             log.warning("mcp server %s offers news of its tools and does not answer who asks for them", self._server.name)
         except SubscriptionLost:
-            self.lose(f"{self._where} ended the connection")
+            session.lose(f"{self._where} ended the connection")
         except MCPError as error:
             if error.code == METHOD_NOT_FOUND:
                 return
-            self.lose(str(self.explain(error)))
+            session.lose(str(self.explain(error)))
 
 
 class _LastWords(asyncio.Protocol):
