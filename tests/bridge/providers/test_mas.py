@@ -255,6 +255,21 @@ async def test_one_that_is_not_there_says_how_to_mend_it_and_can_be_opened_later
         await back.close()
 
 
+async def test_agents_that_are_activated_later_become_tools(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workbench.bridge.providers.mas.LIST_EVERY_S", 0.0)
+    stub = MasStub()
+    async with asking(stub) as ask:
+        assert isinstance(ask.provider, MasProvider)
+        told: list[list[str]] = []
+        ask.provider.on_tools = lambda tools: told.append([tool.name for tool in tools])
+        await ask.provider.probe()
+        assert told == []
+        stub.agents = [{**agent, "is_active": agent["agent_id"] in ("sleeper", "lab_monitor")} for agent in stub.agents]
+        await ask.provider.probe()
+        assert told == [[CATCHING, "agent_lab_monitor", "agent_sleeper"]]
+        assert "2 active agents" in (await ask.provider.probe()).reason
+
+
 async def test_a_probe_is_a_real_answer(mas: tuple[MasStub, Asking]) -> None:
     _stub, ask = mas
     state = await ask.provider.probe()

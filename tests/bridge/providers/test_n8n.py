@@ -118,10 +118,12 @@ async def test_broken_json_and_another_method_are_refused_as_n8n_does(webhooks: 
 async def test_a_workflow_works_as_soon_as_it_is_activated() -> None:
     n8n = N8nStub([Workflow("a", command, active=False)])
     async with serving(n8n.app) as url, asking(url, [webhook("a", "a")]) as ask:
-        assert not (await ask.provider.probe()).ready
+        assert "0 of 1 workflows active" in (await ask.provider.probe()).reason
         n8n.workflows["a"] = Workflow("a", command)
         assert (await ask.call("a")).spoken == "Did a for personaplex."
-        assert (await ask.provider.probe()).ready
+        state = await ask.provider.probe()
+        assert "1 of 1 workflows active" in state.reason
+        assert state.repair == ""
 
 
 async def test_the_stub_finishes_what_its_client_gave_up() -> None:

@@ -7,7 +7,7 @@ differ in the names of the fields they answer, so several are understood.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -27,6 +27,7 @@ SETTING = "MAS_ORCHESTRATOR_URL or mas.url"
 SOURCE = "personaplex"
 _CHAT, _REGISTRY, _ROUTE, _HEALTH = "/voice/orchestrator/chat", "/agents/registry/", "/agents/registry/route/voice", "/health"
 _OPEN_S, _ROUTE_S, PROBE_S = 5.0, 3.0, 3.0
+LIST_EVERY_S = 60.0
 _ID_CHARS = 64
 
 
@@ -59,6 +60,11 @@ class MasProvider:
         self._agents: dict[str, Agent] = {}
         self._registry = False
         self._note = "not asked for its agents yet"
+        self._listed_s = 0.0
+        self.on_tools: Callable[[Sequence[Tool]], None] | None = None
+        """Called with all tools when agents were activated or deactivated; noticed when it is probed, at most once a minute."""
+        self.on_lost: Callable[[str], None] | None = None
+        """Never called: there is no connection that could be lost between two requests."""
 
     async def open(self) -> Sequence[Tool]:
         """Asks for the agents. Without a registry there (404) the catching tool is the only one, and `probe` says so."""
@@ -68,13 +74,11 @@ class MasProvider:
             raise self._refused(answer)
         if answer.status >= 500:
             raise self._refused(answer)
-        if not self._use_agents:
-            self._note = "its agents are not asked for (mas.agents is false)"
-        elif answer.status != 200:
-            self._note = f"no agent registry there (HTTP {answer.status}), so only {CATCHING}"
-        else:
+        if self._use_agents:
             self._read_registry(answer)
-        return [*([self._catching()] if self._catches else []), *(agent.tool for agent in self._agents.values())]
+        else:
+            self._note = "its agents are not asked for (mas.agents is false)"
+        return self._tools
 
     async def close(self) -> None:
         await self._http.close()
@@ -89,6 +93,7 @@ class MasProvider:
         if answer.status != 200:
             reason = f"{self._http.whom} answered {_HEALTH} with HTTP {answer.status}"
             return ProviderState(ready=False, reason=reason, repair=f"See whether {SETTING} is an orchestrator's.", latency_ms=latency_ms)
+        await self._look_for_agents(max(0.05, PROBE_S - latency_ms / 1_000))
         return ProviderState(ready=True, reason=f"{self._http.whom} answers; {self._note}", latency_ms=latency_ms)
 
     async def call(self, tool: Tool, arguments: Mapping[str, Any], *, context: CallContext, on_progress: OnProgress) -> ToolResult:
@@ -113,6 +118,10 @@ class MasProvider:
             raise self._refused(answer)
         return self._read_chat(answer, agent)
 
+    @property
+    def _tools(self) -> list[Tool]:
+        return [*([self._catching()] if self._catches else []), *(agent.tool for agent in self._agents.values())]
+
     def _catching(self) -> Tool:
         parameters = {"type": "object", "properties": {"message": MESSAGE}, "required": ["message"]}
         return Tool(
@@ -126,7 +135,25 @@ class MasProvider:
             message_argument="message",
         )
 
+    async def _look_for_agents(self, within_s: float) -> None:
+        """Whether the registry has changed. The orchestrator counts requests per hour, so it is not asked at every probe."""
+        if not self._use_agents or self.on_tools is None or time.monotonic() - self._listed_s < LIST_EVERY_S:
+            return
+        before = self._tools
+        try:
+            answer = await self._http.send("GET", _REGISTRY, timeout_s=within_s)
+        except ToolError:
+            return  # it was there a moment ago; the next probe will tell
+        if answer.status == 200:
+            self._read_registry(answer)
+            if self._tools != before:
+                self.on_tools(self._tools)
+
     def _read_registry(self, answer: Answer) -> None:
+        self._listed_s = time.monotonic()
+        if answer.status != 200:
+            self._note = f"no agent registry there (HTTP {answer.status}), so only {CATCHING}"
+            return
         try:
             agents, faults = read_agents(answer.json(), self.name, self._timeout_s)
         except (ValueError, ToolError) as error:

@@ -106,7 +106,8 @@ class N8nProvider:
         await self._http.close()
 
     async def probe(self) -> ProviderState:
-        """Asks n8n for the methods of every webhook, which runs none of them."""
+        """Asks n8n for the methods of every webhook, which runs none of them. It is ready as soon as n8n answers: which workflows are
+        inactive is told beside that."""
         began_s = time.perf_counter()
         left_s = PROBE_S
         inactive: dict[str, None] = {}
@@ -121,10 +122,8 @@ class N8nProvider:
             left_s = max(0.05, PROBE_S - (time.perf_counter() - began_s))
         latency_ms = (time.perf_counter() - began_s) * 1_000
         reason = f"{self._http.whom} answers; {len(paths) - len(inactive)} of {len(paths)} workflows active"
-        if not inactive:
-            return ProviderState(ready=True, reason=reason, latency_ms=latency_ms)
-        repair = f"Activate the workflow of {', '.join(inactive)} in n8n."
-        return ProviderState(ready=len(inactive) < len(paths), reason=reason, repair=repair, latency_ms=latency_ms)
+        repair = f"Activate the workflow of {', '.join(inactive)} in n8n." if inactive else ""
+        return ProviderState(ready=True, reason=reason, repair=repair, latency_ms=latency_ms)
 
     async def call(self, tool: Tool, arguments: Mapping[str, Any], *, context: CallContext, on_progress: OnProgress) -> ToolResult:
         webhook = self._webhooks.get(tool.name)
