@@ -23,6 +23,7 @@ from workbench.talk import Talk
 logger = logging.getLogger(__name__)
 
 TOO_LATE = "Sorry, that took too long, so I stopped waiting for it."
+_MOVED_MS = 160.0
 NOT_WORKED = "Sorry, that did not work. The details are on the screen."
 
 
@@ -138,12 +139,23 @@ class Invocation:
         # time `_expire` ends the wait, and a result that still comes is not lost.
         limit_s = order.tool.timeout_s if self._talk.clock.pace == "fast" else None
         try:
-            async with asyncio.timeout(limit_s):
-                result = await self._provider.call(order.tool, order.arguments, context=self._context(), on_progress=self._progress)
+            async with asyncio.timeout(limit_s) as limit:
+                moving = self._tasks.spawn(self._while_time_moves(limit, limit_s), "tool machine time") if limit_s is not None else None
+                try:
+                    result = await self._provider.call(order.tool, order.arguments, context=self._context(), on_progress=self._progress)
+                finally:
+                    if moving is not None:
+                        moving.cancel()
             json.dumps(dict(result.data), allow_nan=False)
         except Exception as error:  # noqa: BLE001 - whatever a provider raises becomes a row, see `_settle`
             return error
         return result
+
+    async def _while_time_moves(self, limit: asyncio.Timeout, limit_s: float) -> None:
+        """A call does not hang while session time goes on: its provider waits by the talk's clock, and the engine needs its time too."""
+        while not limit.expired():
+            limit.reschedule(asyncio.get_running_loop().time() + limit_s)
+            await self._talk.clock.sleep_ms(_MOVED_MS)
 
     def _context(self) -> CallContext:
         order = self.order

@@ -92,7 +92,7 @@ class _Collector:
 
 
 async def run_talk(
-    clip: Pcm,
+    clip: Pcm | ClipInput,
     *,
     engines: Sequence[Engine],
     asr: Asr,
@@ -105,12 +105,14 @@ async def run_talk(
     tones: bool = False,
     charges: Mapping[str, float] = CHARGES,
     max_s: float = 3_600.0,
+    clock: FastClock | None = None,
     observers: Sequence[Observer] = (),
     on_start: Callable[[Conversation], None] | None = None,
 ) -> TalkResult:
-    """Plays `clip` [n] at 24 kHz as the user and runs the talk to its end. `tones`: the user is played by tones, not by speech."""
-    clock = FastClock(fixed(charges), latency_model="test")
-    user = ClipInput(clip)
+    """Plays `clip` [n] at 24 kHz as the user and runs the talk to its end. `tones`: the user is played by tones, not by speech. `clock`:
+    instead of one with these `charges`, for parts that must know it beforehand."""
+    clock = clock or FastClock(fixed(charges), latency_model="test")
+    user = clip if isinstance(clip, ClipInput) else ClipInput(clip)
     spec = EngineSpec("test-session", persona, persona.voice, clock)
     asr_session = await asr.open(actor.phrases if actor is not None else ())
     collector = _Collector()
