@@ -8,7 +8,8 @@ from workbench.bridge.numbers import read_number
 from workbench.bridge.words import word_set
 
 _GROUPS = {
-    "weather": "weather forecast rain raining rainy umbrella sunny sunshine snow snowing cloudy cloud windy storm stormy outside raincoat "
+    "weather": "weather jacket sunglasses sunscreen forecast rain raining rainy umbrella sunny sunshine snow snowing cloudy cloud windy "
+    "storm stormy outside raincoat "
     "drizzle "
     "thunderstorm sun",
     "clock": "time clock oclock midnight noon hour",
@@ -26,7 +27,7 @@ _GROUPS = {
     "timer": "timer countdown stopwatch",
     "alarm": "alarm wake",
     "message": "message text notify email mail ping inform sms alert letter",
-    "note": "note memo ticket jot",
+    "note": "note memo ticket jot write",
     "table": "table",
     "backup": "backup snapshot",
     "restaurant": "restaurant reservation dinner",
@@ -55,7 +56,8 @@ NO_CONTENT = word_set(
     "where which who how why if then now please there here so up down off out no not yes tell give show check get let know see look just "
     "really current currently today tomorrow tonight right anything something news much many long like want need one more new whole "
     "another say saying says again next up whether good old own per than too very still already name words person people thing things "
-    "different stored long length certain given particular level again back above below over under past before after until between since "
+    "its way different stored long length certain given particular level again back above below over under past before after until "
+    "between since "
     "monday tuesday wednesday thursday friday saturday sunday weekend week month year january february march april june july august "
     "september october november december day date morning afternoon evening night minute minutes second seconds hours"
 )

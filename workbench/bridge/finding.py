@@ -29,6 +29,8 @@ _SAME = {
 }  # fmt: skip
 """Actions that a tool may call by another name."""
 _DICTATED = re.compile(r"\b(?:saying|that says|that|about|to say)\b (.+)$")
+_ENDING = word_set("erase shut_down reset reboot restart cancel close disable stop turn_off")
+"""What a destructive tool can be asked to do by a verb that is not destructive itself: "cancel my order"."""
 _TOPIC = word_set("about regarding concerning named called")
 """What stands before them is asked for, what follows only says which."""
 
@@ -47,14 +49,22 @@ class Finder:
     """Finds tools by their words. Made once per set of tools."""
 
     def __init__(self, tools: Iterable[Tool]) -> None:
-        self.profiles = [_profile(tool) for tool in tools]
+        every = [_profile(tool) for tool in tools]
+        self._instead = {old.tool.name: new.tool for at, old in enumerate(every) for new in every[at + 1 :] if _supersedes(new, old)}
+        self.profiles = [profile for profile in every if profile.tool.name not in self._instead]
         shared = Counter(thing for profile in self.profiles for thing in profile.things)
         self._weight = {thing: 1 / count for thing, count in shared.items()}
         self.nouns = frozenset(word for profile in self.profiles for word in profile.words if concept(word) in profile.things)
 
+    def instead_of(self, tool: Tool) -> Tool:
+        """The tool to be used where `tool` was asked for: of two that tell the same, the one added last."""
+        return self._instead.get(tool.name, tool)
+
     def for_order(self, order: Order) -> Tool | None:
         """The one tool that does such a thing to such an object; None when there is none, or two that fit alike."""
-        told = _told(order)
+        return self._for_order(order, _told(order)) or self._for_order(order, _told(order) | {concept(order.verb)})
+
+    def _for_order(self, order: Order, told: frozenset[str]) -> Tool | None:
         meant = order.actions | {order.action}
         same = meant.union(*(_SAME.get(action, ()) for action in meant))
         if order.tier == "read":
@@ -64,6 +74,7 @@ class Finder:
             profile
             for profile in self.profiles
             if profile.tool.tier != "read"
+            and (order.tier == "destructive" or profile.tool.tier == "write" or same & profile.actions & _ENDING)
             and profile.actions & same
             and (order.tier == "write" or profile.tool.tier == "destructive" or meant & profile.actions)
         ]
@@ -89,14 +100,18 @@ class Finder:
         return rated[0][1]
 
 
+def _supersedes(new: Profile, old: Profile) -> bool:
+    """Whether a tool that was added later tells the same as an earlier one, and no more."""
+    return new.tool.tier == old.tool.tier == "read" and bool(new.things) and new.things <= old.things
+
+
 def _told(order: Order) -> frozenset[str]:
-    """What an order is about. Dictated words are not: "tell the team that the backup failed" is about the team. A verb counts where it
-    names its object ("email", "text", "jot down")."""
+    """What an order is about. Dictated words are not: "tell the team that the backup failed" is about the team."""
     words = list(order.object)
     if order.action in ("send", "create", "remind"):
         cut = next((at for at, word in enumerate(words) if word in ("that", "saying", "about")), len(words))
         words = words[:cut]
-    return concepts(tuple(words)) | ({concept(order.verb)} if concept(order.verb) != order.verb else frozenset())
+    return concepts(tuple(words))
 
 
 def _profile(tool: Tool) -> Profile:
@@ -105,7 +120,7 @@ def _profile(tool: Tool) -> Profile:
     arguments = [word for name, schema in tool.properties.items() for word in _argument_words(tool, name, schema)]
     actions = set(_actions(text)) | {action for template in tool.templates for action in _actions(tokens(SLOT.sub(" ", template)))}
     for schema in tool.properties.values():
-        actions |= {action for value in schema.get("enum", ()) for action in _actions(tokens(str(value)), anywhere=True)}
+        actions |= {action for value in schema.get("enum", ()) for action in _actions(tokens(str(value)))}
     words = frozenset([*text, *phrases, *arguments])
     things = {concept(word) for word in words if has_content(word)}
     verbs = {word for word in words if base(word) == word and tool.tier != "read"}
@@ -136,6 +151,7 @@ _NOUNS = frozenset(
     ]
 )
 """Verbs that are as often things."""
+_NOUN_CONCEPTS = frozenset(concept(noun) for noun in _NOUNS)
 
 
 def _argument_words(tool: Tool, name: str, schema: Mapping[str, Any]) -> list[str]:
@@ -145,13 +161,14 @@ def _argument_words(tool: Tool, name: str, schema: Mapping[str, Any]) -> list[st
     return [*said_of, *values]
 
 
-def _actions(words: Sequence[str], *, anywhere: bool = True) -> set[str]:
+def _actions(words: Sequence[str]) -> set[str]:
     found = set()
     for at, word in enumerate(words):
         if word in NOMINAL:
             found.add(NOMINAL[word])
         verb = base(word)
-        if verb is None:
+        # "Cancel my order" orders nothing, and "delete backups" backs nothing up.
+        if verb is None or ((at > 0 or word != verb) and concept(word) in _NOUN_CONCEPTS):
             continue
         for size in (3, 2, 1):
             senses = VERBS.get(" ".join([verb, *words[at + 1 : at + size]]))

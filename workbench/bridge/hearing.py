@@ -126,6 +126,7 @@ _NOUNS_HEARD_AS = {"thyme": "time", "wether": "weather", "lites": "lights", "lit
 _REWRITTEN = (
     (re.compile(r"^time (?=(?:\d|[a-z]+ )*?(?:second|minute|hour))"), "set a timer for "),
     (re.compile(r"^wake (?:me|us)(?: up)? (?=at|in|tomorrow|on|by)"), "set an alarm "),
+    (re.compile(r"^get (.+?) (?:going|started|running|up and running)(?: again)?$"), r"start \1"),
     (re.compile(r"^let (?!me |us )(.{1,40}?) know(?: that| about)? "), r"tell \1 that "),
     (
         re.compile(r"^(?:what do (?:you|i|we) get (?:if|when) (?:you|i|we) )?(?:add|sum)(?: up| together)? (.+?) and (.+)$"),

@@ -65,29 +65,31 @@ VERBS = _joined(
         shut_down="turn_off switch_off shut_off take_down bring_down take_offline bring_offline take_off_line",
     ),
     _verbs("destructive", "data", erase="forget clean clean_up lose dump cut kill_off wipe_off burn"),
-    _verbs("destructive", "account", cancel="cancel end terminate", erase="close deactivate disable revoke suspend"),
+    _verbs("destructive", "account", cancel="cancel end terminate call_off", erase="close deactivate disable revoke suspend"),
     _verbs(
         "write", "any",
         turn_on="turn_on switch_on power_on", turn_off="turn_off switch_off shut_off turn_out",
         restart="restart relaunch", schedule="reschedule", disable="disable deactivate", enable="enable activate reactivate",
-        stop="halt abort", start="launch trigger kick_off fire_up spin_up boot_up start_up boot execute initiate",
-        deploy="deploy redeploy provision", create="jot_down write_down", cancel="cancel unsubscribe revoke",
-        send="notify email", restore="restore roll_back rollback revert", archive="archive", install="install upgrade reinstall",
-        rename="rename duplicate", lock="lock unlock", mute="mute unmute",
+        stop="halt abort", start="launch trigger kick_off fire_up spin_up boot_up start_up boot execute initiate resume", pause="pause",
+        deploy="deploy redeploy provision publish", create="jot_down write_down", cancel="cancel unsubscribe revoke call_off",
+        send="notify email",
+        restore="restore roll_back rollback revert", archive="archive", install="install upgrade reinstall", rename="rename duplicate",
+        lock="lock unlock", mute="mute unmute", approve="approve reject assign", print="print scan",
+        move="upload download import export migrate sync synchronize back_up backup merge mount unmount",
+        set="adjust configure calibrate increase decrease dim brighten turn_up turn_down",
     ),
     _verbs(
         "write", "thing",
-        set="set adjust change configure modify update edit put bring turn_up turn_down crank_up crank_down raise lower increase decrease "
-        "dim brighten boost reduce switch turn tweak calibrate scale make cool heat warm_up cool_down bump_up bump_down",
-        start="start run begin resume continue bring_up", stop="stop pause end suspend freeze finish interrupt",
+        set="set change modify update edit put bring crank_up crank_down raise lower boost reduce switch turn tweak scale make cool heat "
+        "warm_up cool_down bump_up bump_down",
+        start="start run begin continue bring_up", stop="stop end suspend freeze finish interrupt",
         open="open unblock", close="close block shut", play="play skip queue_up",
-        send="send forward text message call ping alert share post publish reply mail phone dial shoot drop write tell forward submit",
+        send="send forward text message call ping alert share post reply mail phone dial shoot drop write tell submit",
         create="create add make open generate draft log record note register write compose save file take put enter insert leave",
         book="book reserve schedule arrange order buy purchase get plan set_up", pay="pay transfer refund withdraw deposit wire",
-        remind="remind", move="move copy migrate import export upload download sync synchronize back_up backup push merge commit "
-        "rotate clone mount unmount attach detach connect disconnect replace swap", approve="approve reject assign invite ban promote "
-        "grant "
-        "allow accept decline confirm", water="water feed clean vacuum mist ventilate arm disarm snooze print scan charge reorder refill",
+        remind="remind", move="move copy push commit rotate clone attach detach connect disconnect replace swap",
+        approve="invite ban promote grant allow accept decline confirm",
+        water="water feed clean vacuum mist ventilate arm disarm snooze charge reorder refill",
     ),
     _verbs(
         "read", "thing",
@@ -135,7 +137,8 @@ THINGS = APPLIANCES | MACHINES | ACCOUNTS | DATA | word_set(
     "air valve valves door doors gate window windows blinds blind curtains shutters garage alarm alarms timer timers countdown reminder "
     "reminders stopwatch clock volume brightness speed level levels music song songs radio tv television speaker speakers playlist podcast "
     "video camera cameras microphone screen monitor printer robot vacuum sprinkler sprinklers irrigation oven kettle coffee machine "
-    "dishwasher washer dryer plug outlet device devices sensor sensors chamber chambers incubator autoclave greenhouse plants "
+    "dishwasher washer dryer plug sample samples download downloads upload uploads request requests outlet device devices sensor sensors "
+    "chamber chambers incubator autoclave greenhouse plants "
     "workflow workflows job jobs task tasks pipeline pipelines build builds deployment deployments deploy release service services process "
     "processes daemon app apps application applications program script scripts agent agents bot bots model models experiment experiments "
     "simulation test tests scan sync update updates upgrade import export migration training queue message messages note notes memo "
@@ -209,6 +212,17 @@ def base(word: str, known: Container[str] = _FIRST_WORDS) -> str | None:
                 if candidate in known:
                     return candidate
     return None
+
+
+def is_participle(word: str) -> bool:
+    """Whether a word can be the past participle of a verb: "deleted", "shut"; a plural ("backups") cannot."""
+    return word.endswith("ed") or word in _PARTICIPLES
+
+
+_PARTICIPLES = word_set(
+    "shut set put reset cut sent run written made begun taken brought told paid bought found given thrown torn spun blown shot lit lost "
+    "read"
+)
 
 
 @lru_cache(maxsize=4_096)

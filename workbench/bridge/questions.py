@@ -9,53 +9,92 @@ from workbench.bridge.lexicon import THINGS
 from workbench.bridge.numbers import read_number
 from workbench.bridge.words import word_set
 
+
+def _one_of(phrases: str) -> str:
+    """A pattern for any of several phrases, separated by commas; each may be a pattern itself."""
+    return "(?:" + "|".join(phrase.strip() for phrase in phrases.split(",")) + r")\b"
+
+
 _LEAD = re.compile(
-    r"^(?:(?:please|can|could|would|will) you (?:please )?(?:tell me|check|see|look up|find out|let me know|say|look|show me)|tell me|"
-    r"tell us|show me|give me|let me know|"
-    r"i (?:want|need|would like|d like) to (?:know|see|check|hear)|i wonder|i was wondering|wondering|do you (?:happen to )?know|any idea|"
-    r"remind me|"
-    r"check|find out|see|look up|look|let us see|say)(?: (?:if|whether))?\b ?"
+    r"^(?:(?:please |(?:can|could|would|will) you (?:please )?|i (?:want|need|would like|would love) to )?"
+    + _one_of(
+        "tell me, tell us, show me, show us, give me, let me know, know, see, check, check on, hear, find out, look up, look at, look, "
+        "say, "
+        "i wonder, i was wondering, wondering, do you (?:happen to )?know, any idea, remind me, let us see, read me, have a look"
+    )
+    + r"(?: (?:if|whether)\b)? ?)"
 )
 _ASKS = re.compile(
-    r"^(?:what|whats|how|when|where|which|is|are|am|will|has|have|does|do i|do we|did (?:the|my|our|any)|was the|were the|any|anything|"
-    r"can i see|who is (?:on|in|at|online))\b"
+    "^"
+    + _one_of(
+        "what, whats, how, when, where, which, is, are, am, will, has, have, does, do i, do we, did the, did my, did our, did any, was "
+        "the, "
+        "were the, any, anything, can i see, who is on, who is in, who is at, who is online"
+    )
 )
+_MANNERS = "many|much|is|are|was|were"
 _TALK = re.compile(
-    r"^(?:why|how (?:do|does|did|to|can|could|come|would|should|is it that|are you|about)\b|what (?:if|would|happens|happened|makes|made|"
-    r"should|could|did|a|an|kind|sort|exactly)\b|"
-    r"(?:is|are|was) an?\b|(?:is|are|was) (?:it|this|that|there|they) (?:hard|easy|possible|true|okay|ok|bad|safe|normal|wrong|weird|"
-    r"common|better|worth|fun|legal|dangerous|important|a|an|really|just|such|too|"
-    r"why|how|because|what|where|me|irreversible)\b|are (?:you|we|they|people|there people)|is (?:he|she|everyone|everybody|anyone|"
-    r"anybody|someone|nobody|no)\b|"
-    r"have (?:you|we ever|i ever|they|a|an|fun|some)|has (?:he|she|anyone|anybody|somebody)|will (?:you|he|she|they|we|i)\b|does (?:he|"
-    r"she|anyone|anybody|everyone)|"
-    r"do we (?:ever|really)|am i (?:right|wrong|crazy|dreaming|the|a)|(?:where (?:did|do|does|are you|were)|when (?:did|do|does|i|we|you)|"
-    r"which (?:do|did|would)|any (?:way|how))\b)"
+    "^(?:"
+    + "|".join(
+        (
+            r"(?:why|about|if)\b",
+            # "How warm is it" asks, "how time flies" and "how do I ..." do not.
+            rf"how (?!(?:{_MANNERS}) |\w+ (?:is|are|was|were|did|do|does|has|have|until|it|the|this|my)\b)",
+            r"how (?:do|does|did|to|can|could|come|would|should|about|are you|is it that)\b",
+            r"what (?:if|would|happens|happened|makes|made|should|could|did|an?|kind|sort|exactly)\b",
+            r"(?:is|are|was) an?\b",
+            "(?:is|are|was) (?:it|this|that|there|they) "
+            + _one_of(
+                "hard, easy, possible, true, okay, ok, bad, safe, normal, wrong, weird, common, better, worth, fun, legal, dangerous, "
+                "important, "
+                "an?, really, just, such, too, why, how, because, what, where, me, irreversible, me or"
+            ),
+            "are " + _one_of("you, we, they, people, there people"),
+            "is " + _one_of("he, she, everyone, everybody, anyone, anybody, someone, nobody, no"),
+            "have " + _one_of("you, we ever, i ever, they, an?, fun, some"),
+            "has " + _one_of("he, she, anyone, anybody, somebody"),
+            r"will (?:you|he|she|they)\b",
+            "does " + _one_of("he, she, anyone, anybody, everyone"),
+            "do we " + _one_of("ever, really"),
+            "am i " + _one_of("right, wrong, crazy, dreaming, the, a"),
+            r"where (?:did|do|does|are you|were)\b",
+            r"when (?:did|do|does|i|we|you)\b",
+            r"which (?:do|did|would)\b",
+            r"any (?:way|how)\b",
+        )
+    )
+    + ")"
 )
 _OPINION = re.compile(
-    r"\b(?:you|your|yours|yourself|favou?rite|ever|people|think|opinion|anyway|in general|generally|usually|meaning|means?|love|feel|"
-    r"believe|supposed|mother|father|"
-    r"brother|sister|friend|restaurant was|yesterday|last|used to|would|should|wake|in an?(?! (?:hour|minute|few|couple|moment|week|day|"
-    r"second))|(?:does|do|can|could|is|are) an?|movie|film|book|song|world|history|life|universe)\b"
+    r"\b"
+    + _one_of(
+        "you, your, yours, yourself, favou?rite, ever, people, think, opinion, anyway, in general, generally, usually, meaning, means?, "
+        "love, "
+        "feel, believe, supposed, mother, father, brother, sister, friend, yesterday, last "
+        "(?!hour|minute|day|week|build|run|order|message), "
+        "used to, would, should, wake, movie, film, book, song, world, history, life, universe, "
+        "in an?(?! (?:hour|minute|few|couple|moment|week|day|second)), (?:does|do|can|could|is|are) an?(?! "
+        "(?:hundred|thousand|million|half|third|quarter))"
+    )
 )
-_WITH_YOU = re.compile(r"\b(?:do you have|can you see|have you got|are you running)\b")
+_WITH_YOU = re.compile(r"\b" + _one_of("do you have, can you see, have you got, are you running"))
 _DEFINITE = word_set("the my our this that these those all any on in at for there of left due")
 _STATES = word_set(
     "up down running online offline alive healthy done finished ready on off open closed locked unlocked full empty working reachable "
     "active "
-    "responding complete completed deployed stuck failing broken available connected idle busy"
+    "responding complete completed deployed stuck failing broken available connected idle busy news update updates"
 )
 LIVE = word_set(
     "status state health uptime temperature humidity co2 weather forecast balance load usage latency queue backlog version schedule "
-    "calendar agenda "
-    "progress level reading readings log logs error errors battery traffic alerts alert notifications notification appointment "
-    "appointments "
-    "meeting meetings events order orders package delivery shipment tasks jobs workflow workflows sessions agents servers services "
-    "containers "
-    "tickets invoices reminders timers backups memory cpu disk space storage bandwidth throughput pressure inventory stock statistics "
-    "stats metrics turns capacity time date emails messages inbox"
+    "calendar "
+    "agenda progress level reading readings log logs error errors battery traffic alerts alert notifications notification appointment "
+    "appointments meeting meetings events order orders package delivery shipment tasks jobs workflow workflows sessions agents servers "
+    "services "
+    "containers tickets invoices reminders timers backups memory cpu disk space storage bandwidth throughput pressure inventory stock "
+    "statistics stats metrics turns capacity time date emails messages inbox duty shift call"
 )
 """What changes, so that only looking it up tells."""
+_COUNTED = word_set("is are we i today left free running there have had open pending use used")
 _ROUTINE = word_set("like doing going")
 
 
@@ -67,12 +106,30 @@ def question_words(text: str) -> list[str] | None:
         if found is None or found.end() >= len(text):
             break
         asked, text = True, text[found.end() :]
-    if _TALK.match(text) or (_OPINION.search(text) and not _WITH_YOU.search(text)):
-        return None
-    if not asked and not _ASKS.match(text):
+    if _TALK.match(text) or is_opinion(text) or not (asked or _ASKS.match(text)):
         return None
     words = text.split()
     return None if _defines(words) else words
+
+
+def is_opinion(text: str) -> bool:
+    """Whether a question is about the one who is asked, or about the world at large."""
+    return _OPINION.search(text) is not None and _WITH_YOU.search(text) is None
+
+
+def names_live(words: Sequence[str]) -> bool:
+    """ "Status of the backup", "temperature in chamber five": a question of nothing but a name."""
+    told = [word for word in words[:3] if word in LIVE]
+    return (
+        bool(told) and len(words) <= 7 and any(word in ("of", "in", "on", "for", "at") for word in words[1:4]) and not set(words) & SPEAKS
+    )
+
+
+SPEAKS = word_set(
+    "i you he she it we they is are was were be am has have had do does did will would what how why when where who that there went came "
+    "used"
+)
+"""Words of which a sentence is made; a mere name has none."""
 
 
 def _defines(words: Sequence[str]) -> bool:
@@ -81,6 +138,7 @@ def _defines(words: Sequence[str]) -> bool:
         len(words) >= 3
         and words[0] == "what"
         and words[1] in ("is", "are")
+        and words[2] != "it"
         and not any(word in _DEFINITE or read_number([word]) is not None for word in words[2:])
     )
 
@@ -88,12 +146,13 @@ def _defines(words: Sequence[str]) -> bool:
 def is_live(words: Sequence[str]) -> bool:
     """Whether a question is about the state of something that can be looked up, whichever tools there are."""
     told = set(words)
-    if words[0] in ("is", "are", "has", "have", "did", "does", "was", "were", "will"):
-        return bool(told & THINGS) and bool(told & _STATES or words[0] in ("has", "did", "does")) and bool(told & _DEFINITE)
-    if words[:2] in (["how", "many"], ["how", "much"]):
-        return bool(told & (LIVE | THINGS)) and bool(
-            told & word_set("are is we i today left free running there have had open pending use used")
-        )
-    if words[:1] == ["how"]:
-        return len(words) > 2 and bool(told & THINGS) and bool(told & _ROUTINE) and bool(told & _DEFINITE)
-    return bool(told & LIVE) and bool(told & _DEFINITE)
+    definite = bool(told & _DEFINITE) or words[0] in ("which", "a", "an")
+    if told & THINGS and told & _STATES and definite:
+        return True
+    if words[0] in ("is", "are", "has", "have", "did", "does", "was", "were", "will", "which"):
+        return words[0] in ("has", "did", "does") and bool(told & THINGS) and definite
+    if words[0] == "how" and words[1:2] in (["many"], ["much"]):
+        return bool(told & (LIVE | THINGS)) and bool(told & _COUNTED)
+    if words[0] == "how":
+        return len(words) > 2 and bool(told & THINGS) and bool(told & _ROUTINE) and definite
+    return bool(told & LIVE) and definite

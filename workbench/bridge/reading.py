@@ -26,7 +26,9 @@ from workbench.bridge.lexicon import (
     Verb,
     base,
     heard_verb,
+    is_participle,
 )
+from workbench.bridge.questions import SPEAKS
 from workbench.bridge.words import word_set
 from workbench.events import Tier
 
@@ -110,7 +112,7 @@ _FINITE = re.compile(
 )
 _NEW_CLAUSE = re.compile(
     r"\b(?:it|that|this|they|these|those|he|she|we|you|i|there|which|who|what|whatever|whichever|where|when|while|if|because|since|until|"
-    r"before|after|unless|as|once|how|whether|everything|everyone|anything|all|so|and)\b.*"
+    r"before|after|unless|as|once|how|whether|so|and)\b.*"
 )
 _NOT = re.compile(r"^(?:do not|does not|not|never|no|nobody|without|stop|quit|avoid|refrain from|under no circumstances)\b")
 _NOT_AFTER_LEAD = re.compile(
@@ -178,6 +180,8 @@ class Reader:
         text = " ".join(said)
         if _unreal(text):
             return None
+        if said[:1] == ["no"] and self.begins_order(said[1:]):
+            text = text[len("no ") :]
         agreed = _AGREED.match(text) is not None
         text, _asked = self.without_lead(text)
         if _UNREAL.match(text) or (_NOT.match(text) and not text.startswith(("stop ", "quit "))):
@@ -191,7 +195,7 @@ class Reader:
         words = particles_mended(plainly(text)).split()
         if not words:
             return None
-        order = self._nominal(words) or self._imperative(words) or self._wished(words) or self._terse(words)
+        order = self._nominal(words) or self._wished(words) or self._imperative(words) or self._terse(words)
         # "Yes, delete it" and "cancel that" answer a question; where nothing waits for an answer they ask for nothing.
         if order is None or (set(order.object) <= _PRONOUNS and (agreed or order.action in ("cancel", "stop"))):
             return None
@@ -221,6 +225,8 @@ class Reader:
             return sense.tier == "destructive" and sense.wants == "any" and sense.action in ("shut_down", "reboot", "reset")
         if rest[0] in _NO_OBJECT or self._of_the_heart(rest):
             return False
+        if sense.action == "send" and rest[0] not in ("me", "us", "you") and any(word in ("that", "saying") for word in rest[1:5]):
+            return True
         if sense.wants == "thing":
             return any(self._is(word, self._things) for word in rest)
         if sense.wants != "any":
@@ -256,7 +262,8 @@ class Reader:
         """ "I want all my data deleted", "get the server rebooted", "I would like the lights on", "I need a timer"."""
         text = " ".join(words)
         wish = re.match(
-            r"^(?:i (?:want|need|would like|would love|d like)|we (?:want|need)|get|have|see that|make sure|can i (?:get|have)) ", text
+            r"^(?:i (?:want|need|would like|would love|d like)|we (?:want|need)|get|have|see that|make sure|give me|can i (?:get|have)) ",
+            text,
         )
         if wish is None:
             return None
@@ -265,18 +272,20 @@ class Reader:
             word, verb = rest[at], base(rest[at])
             if word in ("gone", "removed"):
                 return Order("erase", "destructive", "remove", tuple(rest[:at]))
-            if word in ("on", "off") and at >= len(rest) - 2 and any(self._is(other, self._things) for other in rest[:at]):
+            if word in ("on", "off") and at == len(rest) - 1 and any(self._is(other, self._things) for other in rest[:at]):
                 return Order(f"turn_{word}", "write", "turn", (*rest[:at], *rest[at + 1 :]))
-            if verb is not None and (word != verb or word in ("shut", "set", "put", "reset", "cut", "read")):
+            if verb is not None and is_participle(word):
                 found = self._imperative([verb, *rest[at + 1 :][:1], *rest[:at], *rest[at + 2 :]]) if at + 1 < len(rest) else None
-                return found or self._imperative([verb, *rest[:at], *rest[at + 1 :]])
+                found = found or self._imperative([verb, *rest[:at], *rest[at + 1 :]])
+                if found is not None:
+                    return found
         if any(word in _WANTED for word in rest[:5]) and rest[0] in ("a", "an", "the", "some", "another", "one"):
             return Order("have", "write", "have", tuple(rest))
         return None
 
     def _terse(self, words: Sequence[str]) -> Order | None:
         """ "Kitchen lights off", "ten minute timer"."""
-        if len(words) > 7 or len(words) < 2 or any(word in _SPEAKS for word in words):
+        if len(words) > 7 or len(words) < 2 or any(word in SPEAKS for word in words):
             return None
         switch = next((at for at in range(1, min(5, len(words))) if words[at] in ("on", "off", "out")), None)
         if (
@@ -295,12 +304,6 @@ class Reader:
         ):
             return Order("set", "write", "set", tuple(words))
         return None
-
-
-_SPEAKS = word_set(
-    "i you he she it we they is are was were be am has have had do does did will would what how why when where who that there went came "
-    "used"
-)
 
 
 def _counts(word: str) -> bool:

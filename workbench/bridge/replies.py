@@ -48,6 +48,8 @@ _ABORT_ANYWHERE = phrase_list(
 _ABORT_ENDS = frozenset({"no", "stop", "cancel", "abort"})
 _ABORT_ENDS_WITHIN = 6
 """Words; in a longer utterance a last "stop" is likelier part of a story."""
+_MISHEARD_NO = (["know"], ["noe"])
+_REFUSAL_WITHIN = 9
 _NOT_ABORT = phrase_list(
     "no problem", "no worries", "no idea", "no doubt", "no wonder", "no kidding", "no one", "do not stop", "do not cancel", "do not abort",
     "do not forget", "do not wait", "do not worry", "do not mind", "never cancel", "not a problem", "no objection", "no objections",
@@ -62,33 +64,66 @@ _KEEPS = re.compile(
     r"^(?:please |just |no )*(?:leave|keep|let) (?:it|them|that|those|everything|things|the [\w ]+?|my [\w ]+?|all of (?:it|them)) "
     r"(?:on|off|alone|be|as|open|closed|running|there|in|where|how|like|the way|untouched|up|stay|for now|please)\b"
 )
+_POLITELY = re.compile(
+    r"^(?:please|just|now|can you|could you|would you|will you|can we|could we|let us|let me|i want to|i would like to|i want you to|"
+    r"we should|"
+    r"i think we should|you can|you should|i have to|i need to|oops|whoa|yikes|hey|thanks but|hmm|on second thoughts?) "
+)
+_REFUSALS = re.compile(
+    r"^(?:"
+    r"(?:cancel|abort|stop|scrap|scratch|ignore|disregard|withdraw|abandon|veto|ditch|nix|drop|undo|forget|retract|reject|decline|halt|"
+    r"discard) "
+    r"(?:it|that|this|them|those|everything|all of (?:it|that)|the (?:whole thing|operation|action|request|command|process|last (?:one|"
+    r"request|command))|"
+    r"my (?:last )?(?:request|command)|mission|what i said|i said(?: anything| that)?)\b"
+    r"|(?:cancel|abort|stop|decline|pass|refuse)(?: please| now)?$"
+    r"|i (?:decline|refuse|pass|object|withdraw)\b|i (?:am having|have|had) second thoughts|second thoughts?"
+    r"|keep (?:it|them|that|those|this|everything|my|the|all)\b|i (?:want|would like|need|prefer) to keep\b"
+    r"|(?:that is|it is|this is|that was|it was|this was)? ?(?:a )?(?:really |very )?(?:bad idea|mistake|the wrong one|wrong one|"
+    r"a wrong one|not necessary|"
+    r"not needed|unnecessary|not a good idea|not right)\b"
+    r"|(?:that|this|it) will not be (?:necessary|needed)|no need|not (?:now|yet|today|necessary|needed|so fast|right now|really|"
+    r"a good idea|any ?more|this time|like that)\b"
+    r"|maybe not|perhaps not|maybe later|later maybe|perhaps later|some other time|another time|not (?:just )?yet"
+    r"|hold it|hold everything|hold your horses|never$|uh uh$|nuh uh$|wrong$|oops$|thanks but no thanks|i made a mistake|i did not mean"
+    r"|do not you dare"
+    r")"
+)
+"""How refusals are said without a no."""
 _TITLE = re.compile(
     r"(?<!it)(?<!that)(?<!this)(?<!what)(?<!there) (?:is|was|are|were) (?:a|an|my|one|the|such|so|on|really|great|good|his|her|still|by|"
     r"your)\b"
 )
 """A verb of being after the "no": "Nevermind by Nirvana is a great album"."""
+_STOP_SIGNS = re.compile(r"^stop \w+ (?:is|are|was|were)\b")
 _ABOUT = word_set("cancel stop abort quit halt")
 _THIS_ACTION = word_set("action request operation command thing things it that this process job task everything all order")
 
 _YES_WORDS = word_set(
-    "yes yeah yep yup yea ya aye sure confirm confirmed proceed absolutely definitely certainly affirmative agreed approved"
+    "yes yeah yep yup yea ya aye sure confirm confirmed proceed absolutely definitely certainly affirmative agreed approved roger positive"
 )
 _YES_PHRASES = phrase_list(
     "go ahead", "do it", "of course", "please do", "go for it", "sounds good", "sounds great", "let us do it", "let us do this",
     "let us go", "make it so",
     "you bet", "by all means", "works for me", "fine by me", "fine with me", "i agree", "be my guest", "that is correct", "that works",
     "do that",
-    "you may", "please continue", "permission granted", "it is a yes", "do so",
+    "you may", "you can", "go on", "that is what i want", "that is the one", "you have my permission", "please continue",
+    "permission granted", "it is a yes", "why not", "do so",
 )  # fmt: skip
 _POLITE = word_set(
     "please right now and i am we that it is okay ok oh um uh er well so know understand think thank thanks you the a this action correct "
     "really just then fine good great very much indeed go ahead do of course for sounds still want to my by all means obviously exactly "
     "let us make bet "
-    "works me with agree be guest may continue permission granted will can has have sir them one those these both ones totally perfect "
+    "works me with agree what on one have permission in an why be guest may continue permission granted will can has have sir them one "
+    "those these both ones totally perfect "
     "cool alright "
     "hm hmm yes thing immediately quickly already everything every all mean up"
 )
 _HEARD_AS = {
+    "shore": "sure",
+    "coarse": "course",
+    "mine": "mind",
+    "cansell": "cancel",
     "mined": "mind",
     "cansel": "cancel",
     "cancell": "cancel",
@@ -99,9 +134,10 @@ _HEARD_AS = {
     "yess": "yes",
     "know": "now",
 }
-_MISHEARD_PAIRS = (("never", "mined"), ("right", "know"))
+_MISHEARD_PAIRS = (("never", "mined"), ("never", "mine"), ("right", "know"))
 _WHOLE = word_set(
-    "confirm confirmed proceed ahead irreversible cancel abort never mind affirmative absolutely definitely action certainly agreed"
+    "cansell forget confirm confirmed proceed ahead irreversible cancel abort never mind affirmative absolutely definitely action "
+    "certainly agreed"
 )
 
 
@@ -111,7 +147,7 @@ def read_reply(text: str, action_words: Collection[str] = ()) -> Reply | None:
     `action_words` are words that name the action ("yes, delete it" agrees to a deletion).
     """
     said = _heard(tokens(text[:MAX_TEXT]))
-    if says_abort(said, action_words):
+    if says_abort(said, action_words) and not _agrees_to_cancel(said, action_words):
         return "abort"
     # An agreement is short, and a question is none.
     if not said or len(said) > 15 or text.rstrip().endswith("?"):
@@ -121,27 +157,49 @@ def read_reply(text: str, action_words: Collection[str] = ()) -> Reply | None:
         return None
     if "irreversible" in said and any(close(word, "confirm") or word == "confirmed" for word in said):
         return "irreversible"
-    if any(_is_yes(word) for word in said) or any(_holds(said, phrase) for phrase in _YES_PHRASES):
+    if said in (["correct"], ["exactly"]) or any(_is_yes(word) for word in said) or any(_holds(said, phrase) for phrase in _YES_PHRASES):
         return "confirm"
     return None
+
+
+def _agrees_to_cancel(said: Sequence[str], action_words: Collection[str]) -> bool:
+    """ "Yes, cancel it", where cancelling is what waits, and all that the tool can do."""
+    verbs = _ABOUT & set(said)
+    return (
+        bool(said)
+        and _is_yes(said[0])
+        and bool(verbs)
+        and all(verb in action_words for verb in verbs)
+        and "start" not in action_words
+        and all(word in _POLITE or word in action_words or _is_yes(word) for word in said)
+    )
 
 
 def says_abort(said: Sequence[str], action_words: Collection[str] = ()) -> bool:
     """Whether these tokens call an action off. One of `action_words` may be called off by name; what is called by another name is
     something else ("cancel my newspaper subscription" while a lamp waits)."""
     rest = _without(said, _NOT_ABORT)
-    while rest and rest[0] in _LEADS and tuple(rest[:2]) not in _ABORT_STARTS and tuple(rest[:3]) not in _ABORT_STARTS:
-        if any(tuple(rest[: len(phrase)]) == phrase for phrase in _ABORT_STARTS):
-            break
+    starts = [rest]
+    while rest and rest[0] in _LEADS:
         rest = rest[1:]
-    text = " ".join(rest)
-    if _TITLE.search(text) or _names_another(rest, action_words):
+        starts.append(rest)
+    if any(_TITLE.search(" ".join(start)) or _STOP_SIGNS.match(" ".join(start)) for start in starts) or _names_another(rest, action_words):
         return False
-    if _KEEPS.match(text):
+    if list(said) in _MISHEARD_NO or any(_refuses(start) for start in starts):
         return True
-    if any(tuple(rest[: len(phrase)]) == phrase for phrase in _ABORT_STARTS) or any(_holds(rest, phrase) for phrase in _ABORT_ANYWHERE):
+    if any(_holds(rest, phrase) for phrase in _ABORT_ANYWHERE):
         return True
     return 0 < len(rest) <= _ABORT_ENDS_WITHIN and rest[-1] in _ABORT_ENDS
+
+
+def _refuses(said: Sequence[str]) -> bool:
+    """Whether words begin with a refusal."""
+    text = " ".join(said)
+    while (shorter := _POLITELY.sub("", text)) != text:
+        text = shorter
+    if any(tuple(start[: len(phrase)]) == phrase for start in (said, text.split()) for phrase in _ABORT_STARTS):
+        return True
+    return _KEEPS.match(text) is not None or (len(said) <= _REFUSAL_WITHIN and _REFUSALS.match(text) is not None)
 
 
 def _names_another(rest: Sequence[str], action_words: Collection[str]) -> bool:
@@ -159,7 +217,7 @@ def _heard(said: Sequence[str]) -> list[str]:
     """Words of a reply put together again, and what sounds like them, where only they make sense."""
     words = mended(said, _WHOLE, shortest=5)
     return [
-        _HEARD_AS[word] if word in _HEARD_AS and (word not in ("know", "mined") or (before, word) in _MISHEARD_PAIRS) else word
+        _HEARD_AS[word] if word in _HEARD_AS and (word not in ("know", "mined", "mine") or (before, word) in _MISHEARD_PAIRS) else word
         for before, word in zip(["", *words], words, strict=False)
     ]
 

@@ -12,7 +12,7 @@ from workbench.bridge.hearing import corrected, mended, plainly
 from workbench.bridge.intent import Intent
 from workbench.bridge.lexicon import THINGS, VERBS
 from workbench.bridge.named import action_words, by_danger, named_tool
-from workbench.bridge.questions import is_live, question_words
+from workbench.bridge.questions import is_live, is_opinion, names_live, question_words
 from workbench.bridge.reading import Order, Reader
 from workbench.bridge.registry import Registry
 from workbench.bridge.replies import read_reply
@@ -52,7 +52,9 @@ class RulesClassifier:
         self._action_words = {tool.name: action_words(tool) for tool in tools}
         self._finder = Finder(tools)
         self._reader = Reader(self._finder.nouns, self._names)
-        self._compounds = THINGS | self._vocabulary | self._finder.nouns | frozenset(word for verb in VERBS for word in verb.split())
+        words = THINGS | self._vocabulary | self._finder.nouns | frozenset(word for verb in VERBS for word in verb.split())
+        # "Have the server shut down": a verb of two words is not its noun in two pieces.
+        self._compounds = words - {"shutdown", "poweroff"}
         self._catching = registry.catching
 
     async def classify(self, text: str, pending: str | None) -> Intent:
@@ -68,7 +70,7 @@ class RulesClassifier:
     def action_words(self, tool_name: str) -> frozenset[str]:
         """The words that name a tool, known or not."""
         known = self._action_words.get(tool_name)
-        return known if known is not None else action_words(named_tool(tool_name))
+        return self._names | (known if known is not None else action_words(named_tool(tool_name)))
 
     def _sentence(self, sentence: str, utterance: str) -> Intent | None:
         said = corrected(mended(tokens(sentence), self._compounds), self._reader.begins_order)
@@ -95,16 +97,19 @@ class RulesClassifier:
         if match is not None and match.tool.tier != "read" and order is None and self._reader.is_talk(said):
             match = None
         if match is not None and (order is None or order.tier != "destructive" or match.tool.tier != "read"):
-            tier = order.tier if order is not None and by_danger(order.tier) > by_danger(match.tool.tier) else None
-            return _intent(match.tool, match.arguments, 1 - match.cost / 2, tier)
-        if order is not None and (order.tier != "read" or asked is not None):
+            tool = self._finder.instead_of(match.tool)
+            arguments = match.arguments if tool is match.tool else arguments_of(tool, said)
+            return _intent(tool, arguments, 1 - match.cost / 2, order)
+        if order is not None and (order.tier != "read" or asked is not None or _looks_up(order)):
             return self._ordered(order, utterance)
+        if asked is None and names_live(said):
+            asked = said
         return self._asked(asked, utterance) if asked is not None else None
 
     def _ordered(self, order: Order, utterance: str) -> Intent:
         tool = self._finder.for_order(order)
         if tool is not None:
-            return _intent(tool, arguments_of(tool, order.object, order.action), _FOUND_BY_WORDS, order.tier)
+            return _intent(tool, arguments_of(tool, order.object, order.action), _FOUND_BY_WORDS, order)
         return self._caught("query" if order.tier == "read" else "command", order, utterance)
 
     def _caught(self, kind: Any, order: Order | None, utterance: str) -> Intent:
@@ -160,7 +165,14 @@ class RulesClassifier:
         return None
 
 
-def _intent(tool: Tool, arguments: Mapping[str, Any], confidence: float, tier: Any) -> Intent:
+def _looks_up(order: Order) -> bool:
+    """Whether an order to look something up says so by itself; "tell me" asks for stories, too."""
+    return order.verb not in ("tell", "give") and not is_opinion(" ".join(order.object))
+
+
+def _intent(tool: Tool, arguments: Mapping[str, Any], confidence: float, order: Order | None) -> Intent:
+    """What is asked of `tool`, as dangerous as the tool or the words, whichever is worse."""
+    tier = max(tool.tier, order.tier if order is not None else "read", key=by_danger)
     return Intent("query" if tool.tier == "read" else "command", tool.name, arguments, confidence, tier=tier)
 
 
