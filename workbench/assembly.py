@@ -13,6 +13,7 @@ from workbench.audio.end_of_turn import EndOfTurn
 from workbench.audio.errors import AudioError
 from workbench.bridge.bridge import Bridge
 from workbench.bridge.config import NO_TOOLS, ToolsConfig
+from workbench.bridge.fleet import Fleet, configured_fleet
 from workbench.bridge.invocation import Timing
 from workbench.bridge.registry import Registry
 from workbench.bridge.tools import local_now, register_builtin, web_page
@@ -78,6 +79,8 @@ class Workbench:
     tts: Tts
     """All of them as one: the next takes over from one that fails."""
     registry: Registry
+    fleet: Fleet
+    """The tools' providers beside this process; opened in the background."""
     bridge_for: Callable[[Persona], Bridge]
     responder_for: ResponderFor
     sessions: Sessions
@@ -117,7 +120,7 @@ async def assemble(
     `personaplex` are used instead of choosing where they are given; the engine is not closed. `tools` says who carries out tools
     beside this process.
 
-    Raises StoreError, SpeechError, PersonaError, EngineError or AssemblyError with the repair; nothing is left open then.
+    Raises StoreError, SpeechError, PersonaError, EngineError, ConfigError or AssemblyError with the repair; nothing is left open then.
     """
     personas = PersonaLibrary(settings.personas_dir)
     personas.get(settings.persona)
@@ -140,8 +143,9 @@ async def assemble(
         if end_of_turn is not None:
             parts.callback(end_of_turn.close)
         engine = personaplex or personaplex_engine(settings)
-        bench = _wire(settings, personas, _Opened(store, recovered, asr, voices, end_of_turn, endpoint, engine, tools), parts)
+        bench = _wire(settings, personas, _Opened(store, recovered, asr, voices, end_of_turn, endpoint, engine, tools), parts, progress)
         bench.roster.check(settings.engine)
+        bench.fleet.start()
         bench.parts = parts.pop_all()
         return bench
 
@@ -202,7 +206,7 @@ def _endpoint(settings: Settings) -> OpenAiEndpoint | None:
         raise AssemblyError(str(error)) from error
 
 
-def _wire(settings: Settings, personas: PersonaLibrary, opened: _Opened, parts: AsyncExitStack) -> Workbench:
+def _wire(settings: Settings, personas: PersonaLibrary, opened: _Opened, parts: AsyncExitStack, progress: Progress) -> Workbench:
     store = opened.store
     recorder = Recorder(store, settings.audio_dir, recording=settings.recording)
     parts.push_async_callback(asyncio.to_thread, recorder.close)
@@ -211,6 +215,8 @@ def _wire(settings: Settings, personas: PersonaLibrary, opened: _Opened, parts: 
     parts.callback(local.close)
     if opened.tools.web is not None:
         web_page.register(registry, local, opened.tools.web.allowed, opened.tools.web.timeout_s)
+    fleet = configured_fleet(registry, opened.tools, tell=progress)
+    parts.push_async_callback(fleet.close)
     timing = Timing(filler_after_ms=settings.tool_filler_ms, filler=Timing().filler if settings.tool_filler_ms else "")
 
     def bridge_for(persona: Persona) -> Bridge:
@@ -244,6 +250,7 @@ def _wire(settings: Settings, personas: PersonaLibrary, opened: _Opened, parts: 
         synthesisers=opened.voices,
         tts=tts,
         registry=registry,
+        fleet=fleet,
         bridge_for=bridge_for,
         responder_for=responder_for,
         sessions=sessions,

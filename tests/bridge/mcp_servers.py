@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from servers import ROOT, free_port
 from tools_server import make
@@ -21,6 +21,13 @@ from workbench.bridge.tool import Tool, ToolResult
 
 SCRIPT = Path(__file__).parent / "tools_server.py"
 SECRET = "s3cret-of-the-tools-server"
+PHRASES = {
+    "lookup_slots": ("which slots are free on {day}",),
+    "slow": ("wait for {seconds} seconds",),
+    "keep": ("keep the note {text}",),
+    "leak": ("ask the leaking tool",),
+    "die": ("ask the dying tool",),
+}
 TRANSPORTS = ("in-process", "stdio", "stdio legacy", "http", "http legacy")
 
 
@@ -66,7 +73,7 @@ class HttpServer:
 class Linked:
     """A provider over one transport, and what it told."""
 
-    def __init__(self, transport: str, log: Path, http: HttpServer | None = None) -> None:
+    def __init__(self, transport: str, log: Path, http: HttpServer | None = None, *, timeout_s: float = 5.0) -> None:
         self.log = log
         self.lost: list[str] = []
         self.news: list[list[str]] = []
@@ -75,13 +82,12 @@ class Linked:
         protocol: Literal["auto", "legacy"] = "legacy" if transport.endswith("legacy") else "auto"
         environment = {"PYTHONPATH": str(ROOT), "TOOLS_LOG": str(log), "TOOLS_SECRET": SECRET}
         target = None
+        said: Any = {"timeout_s": timeout_s, "protocol": protocol, "phrases": PHRASES}
         if transport.startswith("stdio"):
-            server = McpServer(
-                name="box", command=sys.executable, args=(str(SCRIPT),), env=tuple(environment), timeout_s=5.0, protocol=protocol
-            )
+            server = McpServer(name="box", command=sys.executable, args=(str(SCRIPT),), env=tuple(environment), **said)
         else:
             url = http.url if http is not None else "http://in.process/mcp"
-            server = McpServer(name="box", url=url, timeout_s=5.0, protocol=protocol)
+            server = McpServer(name="box", url=url, **said)
         if transport == "in-process":
             target = make(log, SECRET)
         self.provider = McpProvider(server, redactor=Redactor([SECRET]), environment=environment, target=target)

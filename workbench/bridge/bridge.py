@@ -65,9 +65,9 @@ class Bridge:
     ) -> None:
         self._registry = registry
         self._names = tuple(allowed)
-        self._allowed = registry.allowed(allowed)
-        self._rules = RulesClassifier(registry, names)
-        self._classifier = classifier or self._rules
+        self._called = tuple(names)
+        self._given = classifier
+        self._read_tools()
         self._timing = timing or Timing()
         self._new_id = new_id
         self._decided: dict[str, Verdict] = {}
@@ -139,9 +139,18 @@ class Bridge:
         agent = self._words.between(utterance.start_samples - SAMPLE_RATE * 5, utterance.end_samples + SAMPLE_RATE * 5)
         return is_echo(utterance.text, utterance.start_samples, utterance.end_samples, agent)
 
+    def _read_tools(self) -> None:
+        self._edition = self._registry.edition
+        self._allowed = self._registry.allowed(self._names)
+        self._rules = RulesClassifier(self._registry, self._called)
+        self._classifier = self._given or self._rules
+
     async def _read(self, text: str, waiting: str | None) -> tuple[Intent, float]:
         """The intent, and the ms that finding it took."""
         began_s = time.perf_counter()
+        if self._edition != self._registry.edition:
+            # A provider was reached, or has other tools than before.
+            self._read_tools()
         intent = await self._classifier.classify(text, waiting)
         return intent, (time.perf_counter() - began_s) * 1_000
 

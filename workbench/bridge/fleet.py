@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from workbench.bridge.config import ToolsConfig, providers
+from workbench.bridge.config_faults import ConfigError
 from workbench.bridge.guard import Guard, GuardView, Limits
 from workbench.bridge.provider import ProviderState, RemoteProvider
 from workbench.bridge.redact import SECRETS, Redactor
@@ -84,6 +86,23 @@ class _Kept:
     @property
     def kind(self) -> str:
         return str(getattr(self.inner, "kind", self.inner.name))
+
+
+def configured_fleet(registry: Registry, config: ToolsConfig, *, tell: Tell = log.info) -> Fleet:
+    """The providers of the tools' file, not yet started. Raises ConfigError for an address or a secret that cannot be used, and for
+    two providers with one name."""
+    told = config.limits
+    limits = Limits(
+        at_once=told.concurrency,
+        threshold=told.breaker_failures,
+        cool_down_s=told.breaker_cooldown_s,
+        max_result_bytes=told.result_bytes,
+    )
+    remote = providers(config)
+    try:
+        return Fleet(registry, remote, limits=limits, tell=tell)
+    except ToolError as error:
+        raise ConfigError(f"{config.where}: {error}") from error
 
 
 class Fleet:

@@ -29,7 +29,7 @@ _MAX_ERROR = 500
 class Limits:
     """How much a provider is trusted with."""
 
-    at_once: int = 8
+    at_once: int = 4
     """Calls that run at the same time; more wait."""
     wait_share: float = 0.5
     """Of the tool's time-out, the part that a call may wait for others to end; after that it fails as busy."""

@@ -20,6 +20,8 @@ class Registry:
     def __init__(self) -> None:
         self._tools: dict[str, Tool] = {}
         self._providers: dict[str, Provider] = {}
+        self.edition = 0
+        """Counts the changes: who made something of the tools makes it anew when it differs."""
 
     def add(self, provider: Provider, *tools: Tool) -> None:
         """Raises ToolError for a name that is taken, or a tool that names another provider."""
@@ -33,6 +35,7 @@ class Registry:
             if tool.catches and self.catching is not None:
                 raise ToolError(f"{self.catching.name} and {tool.name} both want to catch commands; only one tool can")
             self._tools[tool.name] = tool
+        self.edition += 1
 
     def refresh(self, provider: Provider, tools: Sequence[Tool]) -> None:
         """Puts `tools` in the place of all that this provider had; talks that go on see it at their next utterance. Raises ToolError

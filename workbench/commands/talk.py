@@ -28,6 +28,9 @@ from workbench.store.base import StoreError
 from workbench.transports.clip import Account, ClipDriver
 from workbench.wire_client import ChatClient, ChatError
 
+PROVIDERS_S = 10.0
+"""How long a talk in this process waits at most for the tools' providers to open."""
+
 
 def talk(
     wav: Annotated[Path, typer.Argument(help="What the user says: WAV, FLAC or Ogg, any rate.")],
@@ -70,6 +73,8 @@ async def _in_process(pcm: Pcm, settings: Settings, request: TalkRequest, *, rea
             ) from error
         raise
     try:
+        # A server has time until somebody talks to it; this talk begins now, and runs faster than any provider opens.
+        await bench.fleet.settled(PROVIDERS_S)
         clip = ClipInput(pcm)
         talks: list[LiveTalk] = []
 
