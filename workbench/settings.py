@@ -85,6 +85,8 @@ class Settings(BaseSettings):
     `PERSONAPLEX_URL`), `off`, or a checkpoint: a folder or a repository of the Hugging Face Hub."""
     gateway_slots: int | None = Field(default=None, ge=1)
     """Talks at once on that gateway; None = up to 8, as the GPU's free memory allows, and 1 on a CPU."""
+    gateway_options: str = ""
+    """More flags for that gateway, as `workbench gateway --help` lists them, such as `--dtype float32 --idle-s 60`."""
 
     # Classic engine
     asr: str = "auto"

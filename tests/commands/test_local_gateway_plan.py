@@ -98,6 +98,15 @@ def test_a_broken_driver_and_hidden_devices(driver: Driver, monkeypatch: pytest.
     assert "far from real time" in plan.why
 
 
+def test_more_flags_go_to_the_gateway(driver: Driver) -> None:
+    driver(H100)
+    plan = plan_gateway(settings(hf_token="x", gateway_options="--voices 'my voices' --idle-s 60"))
+    assert isinstance(plan, GatewayPlan)
+    assert plan.command[-4:] == ("--voices", "my voices", "--idle-s", "60")
+    with pytest.raises(CommandError, match="WORKBENCH_GATEWAY_OPTIONS"):
+        plan_gateway(settings(hf_token="x", gateway_options="--voices 'my"))
+
+
 def test_missing_packages(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     driver(H100)
     monkeypatch.setattr("workbench.commands.gateway.find_spec", lambda _name: None)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import http.server
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +61,18 @@ def test_answers_of_the_hub(hub: str, monkeypatch: pytest.MonkeyPatch, status: i
     assert "hf_secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
     assert Answer.token == "Bearer hf_secret"
+
+
+def test_without_a_network_the_cache_serves(tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = "c" * 40
+    kept = tmp_path / "models--nvidia--tiny"
+    (kept / "refs").mkdir(parents=True)
+    (kept / "refs" / "main").write_text(commit)
+    (kept / "snapshots").mkdir()
+    (kept / "snapshots" / commit).symlink_to(tiny_folder)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    found = fetch_checkpoint("nvidia/tiny", endpoint="http://127.0.0.1:9")
+    assert (found.revision, found.source) == (commit, "nvidia/tiny")
 
 
 def test_no_network() -> None:

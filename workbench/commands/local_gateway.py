@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import dataclass
 from typing import Literal
@@ -34,12 +35,14 @@ class GatewayPlan:
     device: Literal["cuda", "cpu"]
     slots: int
     why: str
+    options: tuple[str, ...] = ()
+    """More flags."""
 
     @property
     def command(self) -> tuple[str, ...]:
         """Of this Python, so that it runs without an installed script."""
         flags = ("--checkpoint", self.checkpoint, "--device", self.device, "--slots", str(self.slots))
-        return (sys.executable, "-m", "workbench", "gateway", *flags)
+        return (sys.executable, "-m", "workbench", "gateway", *flags, *self.options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ def plan_gateway(settings: Settings) -> GatewayPlan | NoGateway:
         page = f"https://huggingface.co/{DEFAULT_CHECKPOINT}"
         return NoGateway(f"{here}, but not the weights, which are gated: accept the licence at {page}.", "HF_TOKEN=hf_... workbench serve")
     weights = "its weights are cached" if cached else "HF_TOKEN is set"
-    return GatewayPlan(DEFAULT_CHECKPOINT, "cuda", settings.gateway_slots or _slots_for(gpus), f"{here} and {weights}.")
+    return _plan(settings, DEFAULT_CHECKPOINT, gpus, f"{here} and {weights}.")
 
 
 def _asked_for(settings: Settings) -> GatewayPlan:
@@ -86,9 +89,16 @@ def _asked_for(settings: Settings) -> GatewayPlan:
         gpus = find_gpus()
     except GpuError as error:
         raise CommandError(f"{error}; mend the driver, or set CUDA_VISIBLE_DEVICES= to run the gateway on the CPU") from error
-    if not gpus:
-        return GatewayPlan(settings.gateway, "cpu", settings.gateway_slots or 1, ON_CPU)
-    return GatewayPlan(settings.gateway, "cuda", settings.gateway_slots or _slots_for(gpus), f"{gpus[0].name} is here.")
+    return _plan(settings, settings.gateway, gpus, f"{gpus[0].name} is here." if gpus else ON_CPU)
+
+
+def _plan(settings: Settings, checkpoint: str, gpus: list[Gpu], why: str) -> GatewayPlan:
+    try:
+        options = tuple(shlex.split(settings.gateway_options))
+    except ValueError as error:
+        raise CommandError(f"WORKBENCH_GATEWAY_OPTIONS cannot be read ({error}): {settings.gateway_options}") from error
+    slots = settings.gateway_slots or (_slots_for(gpus) if gpus else 1)
+    return GatewayPlan(checkpoint, "cuda" if gpus else "cpu", slots, why, options)
 
 
 def _slots_for(gpus: list[Gpu]) -> int:

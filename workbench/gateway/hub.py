@@ -21,7 +21,7 @@ FILES = ["config.json", LM_FILE, MIMI_FILE, TEXT_FILE, "voices.tgz"]
 
 
 def fetch_checkpoint(repo: str, *, revision: str = "main", token: str | None = None, endpoint: str | None = None) -> Checkpoint:
-    """Downloads (or finds in the cache) `repo` at `revision` and opens it. Shows progress on standard error.
+    """Downloads (or finds in the cache, also without a network) `repo` at `revision` and opens it. Shows progress on standard error.
 
     The revision is resolved to a commit first, so that all files are of one commit. `token`: else `HF_TOKEN` is used.
     Raises CheckpointError, with the page to open when the repository is gated."""
@@ -41,8 +41,18 @@ def fetch_checkpoint(repo: str, *, revision: str = "main", token: str | None = N
         hint = "HF_TOKEN is not accepted, make a new one" if status in (401, 403) else "try again later"
         raise CheckpointError(f"{repo}: the Hub answered {status}; {hint} (see {page})") from error
     except (LocalEntryNotFoundError, RequestException, OSError) as error:
+        if (cached := _cached(repo, revision)) is not None:
+            return open_checkpoint(cached, revision=cached.name, source=repo)
         raise CheckpointError(
             f"{repo}: cannot be downloaded ({type(error).__name__}); check the network, or give a folder instead"
         ) from error
     licence = str(info.card_data.get("license", "unknown")) if info.card_data else "unknown"
     return open_checkpoint(Path(folder), revision=commit, licence=licence, source=repo)
+
+
+def _cached(repo: str, revision: str) -> Path | None:
+    """The folder of an earlier download, named by its commit; None when there is none."""
+    try:
+        return Path(snapshot_download(repo, revision=revision, allow_patterns=FILES, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None

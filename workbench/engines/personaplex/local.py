@@ -35,6 +35,8 @@ GOODBYE_S = 8.0
 BAR_ROUND_S = 10.0
 """A progress bar redraws itself many times a second; it is shown so often."""
 LINE_BYTES = 4_096
+LINE_SHOWN = 200
+"""Characters of its last line in an account of its state."""
 TOLD_PLAINLY = 2
 """Exit code of a command that has said in one line what was wrong: trying again would change nothing."""
 PREFIX = "gateway: "
@@ -113,7 +115,7 @@ class LocalGateway:
     def _account(self) -> Availability:
         if not self._down.starting:
             return Availability("unavailable", self._down.reason, self._down.repair)
-        last = f" {self._said[-1]}" if self._said else ""
+        last = f" {self._said[-1][:LINE_SHOWN]}" if self._said else ""
         so_far = f"{self._down.reason.rstrip('.')} ({time.monotonic() - self._began_s:.0f} s so far).{last}"
         return Availability("starting", so_far, self._down.repair)
 
