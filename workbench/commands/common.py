@@ -100,7 +100,8 @@ def load_tools(settings: Settings) -> ToolsConfig:
 def listen_on(host: str, port: int) -> socket.socket:
     """A listening socket. Raises CommandError when the port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family)
+    # asyncio turns Nagle's algorithm off only where the protocol is named; with it, an answer in two parts takes 40 ms longer.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))

@@ -30,7 +30,8 @@ class _Inner(uvicorn.Server):
 @asynccontextmanager
 async def serving(app: FastAPI) -> AsyncIterator[str]:
     """Serves `app` on 127.0.0.1 and gives its address, `http://127.0.0.1:<port>`. Requests that still run at the end get a second."""
-    with socket.socket() as listening:
+    # With the protocol named, as asyncio wants it before it turns Nagle's algorithm off.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
         server = _Inner(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1))
         running = asyncio.create_task(server.serve(sockets=[listening]), name="stub server")
