@@ -30,11 +30,12 @@ def run_cli(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
 class Served:
     """`workbench serve` on a loopback port."""
 
-    def __init__(self, port: int, data_dir: Path) -> None:
+    def __init__(self, port: int, data_dir: Path, *more: str) -> None:
+        """`more`: further flags."""
         self.url = f"http://127.0.0.1:{port}"
         self.told: list[str] = []
         """What it has written on stderr so far, by line."""
-        flags = ["serve", "--port", str(port), "--data-dir", str(data_dir), "--test-engines"]
+        flags = ["serve", "--port", str(port), "--data-dir", str(data_dir), "--test-engines", *more]
         self.process = subprocess.Popen([*CLI, *flags], stderr=subprocess.PIPE, text=True, env=clean_environment(), cwd=data_dir.parent)
 
     def wait_until_ready(self) -> None:

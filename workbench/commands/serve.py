@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from importlib import import_module
 from typing import Annotated
 
@@ -18,7 +19,7 @@ import uvicorn
 
 from workbench.api.app import create_app
 from workbench.assembly import Workbench, assemble
-from workbench.bridge.config import ToolsConfig
+from workbench.bridge.config import Mas, ToolsConfig
 from workbench.bridge.redact import redact_log
 from workbench.commands.common import DataDir, Db, ToolsFile, listen_on, load_settings, load_tools, run, say
 from workbench.commands.local_gateway import GatewayPlan, NoGateway, plan_gateway
@@ -27,6 +28,8 @@ from workbench.engines.missing import MissingEngine
 from workbench.engines.personaplex.local import LocalGateway
 from workbench.engines.roster import AUTO
 from workbench.settings import Settings
+from workbench.testing.mas_stub import MasStub
+from workbench.testing.serving import serving
 from workbench.transports.websocket import SERVER_OPTIONS
 
 
@@ -45,6 +48,9 @@ def serve(
         ),
     ] = None,
     tools_file: ToolsFile = None,
+    mas_stub: Annotated[
+        bool, typer.Option("--mas-stub", help="Start a stand-in for the MAS orchestrator here and use it, for development.")
+    ] = False,
     test_engines: Annotated[bool, typer.Option("--test-engines", help="Also offer the echo and scripted engines.")] = False,
 ) -> None:
     """Serve the page, the API and the WebSocket. Ctrl-C ends every talk and writes everything down."""
@@ -67,7 +73,8 @@ def serve(
         redact_log()
         tools = load_tools(settings)
         with listen(settings) as listening:
-            await _serve(settings, tools, listening)
+            async with _orchestrator(tools, mas_stub) as found:
+                await _serve(settings, found, listening)
 
     run(work)
     # The page's library outlives the interpreter's modules, at which the database's binding complains over forty lines. All is closed.
@@ -126,6 +133,17 @@ async def _serve(settings: Settings, tools: ToolsConfig, listening: socket.socke
                 await calls.close()
         finally:
             await bench.close()
+
+
+@asynccontextmanager
+async def _orchestrator(tools: ToolsConfig, stub: bool) -> AsyncIterator[ToolsConfig]:
+    """The tools' configuration, with a stand-in in the place of the MAS orchestrator where that is wanted."""
+    if not stub:
+        yield tools
+        return
+    async with serving(MasStub().app) as url:
+        say(f"A stand-in for the MAS orchestrator is at {url}: it does nothing but say what it was asked.")
+        yield replace(tools, mas=(tools.mas or Mas()).model_copy(update={"url": url, "token_env": None}))
 
 
 @asynccontextmanager
