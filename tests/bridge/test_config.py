@@ -36,7 +36,7 @@ def fault(tmp_path: Path, text: str, **environ: str) -> str:
     return told.removeprefix(f"{path}: ")
 
 
-def test_the_example_is_read_as_it_stands() -> None:
+async def test_the_example_is_read_as_it_stands() -> None:
     config = load(EXAMPLE, {})
     assert [provider.name for provider in providers(config)] == ["mas", "n8n", "files", "home"]
     assert [server.name for server in config.mcp] == ["files", "home"]

@@ -50,6 +50,7 @@ class Mas(_Table):
     token_env: Variable | None = None
     timeout_s: Seconds = 20.0
     late_s: Seconds = LATE_S
+    ca_file: str | None = None
     tier: Tier = "write"
     catches: bool = True
     agents: bool = True
@@ -64,6 +65,7 @@ class N8n(_Table):
     actor: str = Field(default=DEFAULT_ACTOR, min_length=1, max_length=100)
     timeout_s: Seconds = 20.0
     late_s: Seconds = LATE_S
+    ca_file: str | None = None
     tool: list[dict[str, Any]] = []
 
 
@@ -174,7 +176,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> ToolsConfig:
 
 
 def providers(config: ToolsConfig) -> list[RemoteProvider]:
-    """The remote providers, not yet opened. Raises ConfigError for an address or a secret that cannot be used."""
+    """The remote providers, not yet opened; needs a running loop. Raises ConfigError for an address or a secret that cannot be used."""
     found: list[RemoteProvider] = []
     try:
         if config.mas is not None:
@@ -202,6 +204,7 @@ def _mas(config: ToolsConfig, mas: Mas) -> MasProvider:
         use_agents=mas.agents,
         max_bytes=config.limits.answer_bytes,
         late_s=mas.late_s,
+        ca_file=_path(mas.ca_file),
     )
 
 
@@ -213,7 +216,12 @@ def _n8n(config: ToolsConfig, n8n: N8n) -> N8nProvider:
         actor=n8n.actor,
         max_bytes=config.limits.answer_bytes,
         late_s=n8n.late_s,
+        ca_file=_path(n8n.ca_file),
     )
+
+
+def _path(name: str | None) -> Path | None:
+    return Path(name).expanduser() if name else None
 
 
 def _read(path: Path | None) -> tuple[str, dict[str, Any]]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import json
+import ssl
 import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -75,11 +77,13 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         max_bytes: int = MAX_BYTES,
         late_s: float = LATE_S,
+        ca_file: Path | None = None,
         redactor: Redactor = SECRETS,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """`whom`: as messages call the server ("the orchestrator"); `setting`: where its address comes from. `transport` is the seam
-        for tests. Raises ToolError for an address or a header that cannot be used."""
+        """`whom`: as messages call the server ("the orchestrator"); `setting`: where its address comes from; `ca_file`: certificates
+        (PEM) to trust in the place of the usual authorities. `transport` is the seam for tests. Raises ToolError for an address, a
+        header or a file that cannot be used."""
         self.base = checked_base(base_url, setting)
         self.whom = f"{whom} at {self.base.host}:{port_of(self.base)}"
         """For messages: without path, user and password."""
@@ -91,6 +95,7 @@ class HttpClient:
                 raise ToolError(f"the secret for the header {name} of {whom} holds characters that no header can carry; copy it again")
         redactor.learn(*self._headers.values())
         self._redactor = redactor
+        self._verify = trusting(ca_file)
         self._max_bytes = max_bytes
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
@@ -161,7 +166,9 @@ class HttpClient:
             ) from None
         except httpx.ConnectTimeout:
             raise ProviderUnavailable(f"{self.whom} did not take the connection within {CONNECT_TIMEOUT_S:g} s; {self._mend}") from None
-        except httpx.ConnectError:
+        except httpx.ConnectError as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise ToolError(f"{self.whom} shows a certificate that is not trusted; name the file of its authority as ca_file") from None
             raise ProviderUnavailable(f"{self.whom} is not reachable; {self._mend}") from None
         except httpx.HTTPError as error:
             raise ProviderUnavailable(f"{self.whom} broke off the answer ({type(error).__name__}); look at its log") from None
@@ -174,7 +181,7 @@ class HttpClient:
     async def _once(self, method: str, url: httpx.URL, body: Mapping[str, Any] | None, headers: Mapping[str, str]) -> Answer:
         if self._client is None:
             timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT_S)
-            self._client = httpx.AsyncClient(timeout=timeout, transport=self._transport, trust_env=False)
+            self._client = httpx.AsyncClient(timeout=timeout, verify=self._verify, transport=self._transport, trust_env=False)
         sent = {**HEADERS, **self._headers, **headers}
         async with self._client.stream(method, url, json=body, headers=sent) as response:
             if response.headers.get("content-encoding", "identity") != "identity":
@@ -208,6 +215,16 @@ def checked_base(url: str, setting: str) -> httpx.URL:
     if parsed.query or parsed.fragment:
         raise ToolError(f"{setting} must end before '?' and '#'")
     return parsed
+
+
+def trusting(ca_file: Path | None) -> ssl.SSLContext | bool:
+    """Whose certificates are trusted: those of a file, else the usual ones. Raises ToolError for a file that cannot be used."""
+    if ca_file is None:
+        return True
+    try:
+        return ssl.create_default_context(cafile=str(ca_file))
+    except (OSError, ssl.SSLError) as error:
+        raise ToolError(f"ca_file {str(ca_file)!r} holds no certificates that can be read ({error}); name a file in PEM form") from None
 
 
 def port_of(url: httpx.URL) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -47,13 +48,21 @@ class MasProvider:
         use_agents: bool = True,
         max_bytes: int = MAX_BYTES,
         late_s: float = LATE_S,
+        ca_file: Path | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """`tier` is that of the catching tool: with `read` the orchestrator is asked without a word of confirmation, and its own
         registry says which requests need one. Raises ToolError for an address or a token that cannot be used."""
         headers = {TOKEN_HEADER: token} if token else {}
         self._http = HttpClient(
-            "the orchestrator", url, setting=SETTING, headers=headers, max_bytes=max_bytes, late_s=late_s, transport=transport
+            "the orchestrator",
+            url,
+            setting=SETTING,
+            headers=headers,
+            max_bytes=max_bytes,
+            late_s=late_s,
+            ca_file=ca_file,
+            transport=transport,
         )
         self._trusted = bool(token)
         self._timeout_s, self._tier, self._catches, self._use_agents = timeout_s, tier, catches, use_agents

@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -86,13 +87,21 @@ class N8nProvider:
         actor: str = DEFAULT_ACTOR,
         max_bytes: int = MAX_BYTES,
         late_s: float = LATE_S,
+        ca_file: Path | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """`header`: name and secret of the webhooks' header authentication. `actor`: who asks where nobody is logged in. Raises
         ToolError for an address or a secret that cannot be used."""
         headers = dict([header]) if header else {}
         self._http = HttpClient(
-            "n8n", webhook_base(url), setting=SETTING, headers=headers, max_bytes=max_bytes, late_s=late_s, transport=transport
+            "n8n",
+            webhook_base(url),
+            setting=SETTING,
+            headers=headers,
+            max_bytes=max_bytes,
+            late_s=late_s,
+            ca_file=ca_file,
+            transport=transport,
         )
         self._webhooks = {webhook.tool.name: webhook for webhook in webhooks or (default_webhook(),)}
         self._actor = actor
