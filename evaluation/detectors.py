@@ -114,6 +114,22 @@ class Activity:
     noise_dbfs: float
 
 
+def energy_segments(audio: Pcm, rate: int) -> list[Span]:
+    """Sound in a mono clip `[n]` in seconds, by energy: sees the soft acknowledgements that silero misses, and every other noise too.
+
+    Raises ValueError for an empty clip.
+    """
+    length_s = len(audio) / rate
+    found = ((start * HOP_MS / 1_000, end * HOP_MS / 1_000) for start, end in runs(energy_activity(audio, rate).trimmed))
+    return [(start, min(end, length_s)) for start, end in found]
+
+
+def runs(active: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """From, to (exclusive) of every stretch of True."""
+    edges = np.diff(np.concatenate(([False], active, [False])).astype(np.int8))
+    return list(zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True))
+
+
 def frame_levels(audio: Pcm, rate: int) -> NDArray[np.float64]:
     """RMS level in dBFS of every 20 ms frame, one per 10 ms hop; the last frames are as long as the clip lets them be."""
     frame, hop = round(rate * FRAME_MS / 1_000), round(rate * HOP_MS / 1_000)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.detectors import HANGOVER_MS, HOP_MS, Activity, energy_activity
+from evaluation.detectors import HANGOVER_MS, HOP_MS, Activity, energy_activity, runs
 from workbench.audio.frames import Pcm
 
 QUIET_MS = 200
@@ -104,7 +104,7 @@ def _stop(callers: Activity, agents: Activity, onset: int, end: int) -> int | No
     """
     quiet = _hops(QUIET_MS) + _hops(HANGOVER_MS)
     near = _hops(CALLER_NEAR_MS)
-    for start, stop in _runs(~agents.trimmed):
+    for start, stop in runs(~agents.trimmed):
         at = max(start, onset)
         while at < min(stop, end):
             judged = max(at + 1, start + quiet)
@@ -119,7 +119,7 @@ def _stop(callers: Activity, agents: Activity, onset: int, end: int) -> int | No
 def _response(callers: Activity, agents: Activity, onset: int, length: int) -> tuple[int | None, int | None]:
     """Hops from the caller's end to the agent's next start, and hops by which that start is too early; (None, None) if not in the clip."""
     turn_end = _turn_end(callers.trimmed[:length], onset)
-    starts = [start for start, _ in _runs(agents.held[:length]) if start > onset]
+    starts = [start for start, _ in runs(agents.held[:length]) if start > onset]
     if turn_end is None or not starts:
         return None, None
     lead = turn_end - starts[0]
@@ -133,17 +133,11 @@ def _turn_end(caller: NDArray[np.bool_], onset: int) -> int | None:
     if not len(sounding):
         return None
     first = onset + int(sounding[0])
-    return next((start for start, stop in _runs(~caller) if start > first and stop - start >= quiet), None)
-
-
-def _runs(active: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """From, to (exclusive) of every stretch of True."""
-    edges = np.diff(np.concatenate(([False], active, [False])).astype(np.int8))
-    return list(zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True))
+    return next((start for start, stop in runs(~caller) if start > first and stop - start >= quiet), None)
 
 
 def _first_run(active: NDArray[np.bool_], hops: int) -> int | None:
-    return next((start for start, stop in _runs(active) if stop - start >= hops), None)
+    return next((start for start, stop in runs(active) if stop - start >= hops), None)
 
 
 def _hops(ms: int) -> int:
