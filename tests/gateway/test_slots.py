@@ -16,7 +16,7 @@ from workbench.gateway.owner import Limits
 from workbench.gateway.sampling import GREEDY
 from workbench.gateway.say import SayError
 from workbench.gateway.seat import Reason, Request
-from workbench.gateway.slots import BusyError, Slots
+from workbench.gateway.slots import BusyError, Slots, tick_period_s
 
 TEXT = "You enjoy having a good conversation."
 WAIT_S = 60.0
@@ -91,6 +91,11 @@ def test_a_late_visitor_does_not_stop_the_others(model: Model, user: Pcm) -> Non
             slots.push(seat, frame)
             steady.next("frame")
         assert silent.told.empty()
+
+
+@pytest.mark.parametrize(("took_s", "period_s"), [(0.0, 0.04), (0.018, 0.04), (0.03, 0.06), (0.037, 0.074), (0.04, 0.08), (0.2, 0.08)])
+def test_ticks_leave_half_of_the_time(took_s: float, period_s: float) -> None:
+    assert tick_period_s(took_s) == pytest.approx(period_s)
 
 
 def test_client_pace_waits_for_everybody(model: Model, user: Pcm) -> None:

@@ -16,7 +16,7 @@ class Metrics:
         to = self.registry
         self.step = Histogram("gateway_step_seconds", "One tick of all rows, codec included", buckets=STEP_BUCKETS_S, registry=to)
         self.missed = Counter("gateway_deadline_misses", "Ticks that took longer than 80 ms", registry=to)
-        self.paused = Counter("gateway_paused_frames", "Ticks that a row sat out because its frame was missing", registry=to)
+        self.paused = Counter("gateway_paused_frames", "Ticks that a row sat out because its frame was not there yet", registry=to)
         self.dropped = Counter("gateway_dropped_frames", "User frames thrown away because the row fell behind", registry=to)
         self.slots = Gauge("gateway_slots", "Rows of the batch", registry=to)
         self.busy = Gauge("gateway_slots_busy", "Rows with a visitor", registry=to)

@@ -24,6 +24,9 @@ MAX_HOLD_MS = 30_000.0
 LOOK_ROUND_S = 0.5
 """How often limits are looked after when nothing else happens."""
 FRAME_S = FRAME_MS / 1_000
+SOONEST_TICK_S = FRAME_S / 2
+"""Visitors' frames fall anywhere in the 80 ms. Waiting for the last of them would keep the others for up to 80 ms; a tick at half time
+answers those who are there."""
 
 Pace = Literal["realtime", "client"]
 
@@ -37,7 +40,7 @@ class BusyError(Exception):
 
 
 class Slots:
-    """Admission and ticks. A tick fires when every live row has a frame, at latest 80 ms after the last one with those that have;
+    """Admission and ticks. A tick fires when every live row has a frame, or `tick_period_s` after the last one with those that have;
     the others pause. With `pace` "client" there is no such deadline: a tick waits until every live row has its frame."""
 
     def __init__(self, model: Model, *, pace: Pace = "realtime", limits: Limits | None = None, metrics: Metrics | None = None) -> None:
@@ -46,6 +49,7 @@ class Slots:
         self._changed = threading.Condition()
         self._orders: deque[Callable[[], None]] = deque()
         self._last_tick_s = 0.0
+        self._period_s = FRAME_S
         self._stopping = False
         self.failure = ""
         """Why the owner thread ended, if it did; nobody is served any more."""
@@ -152,6 +156,7 @@ class Slots:
         if due:
             self._last_tick_s = time.monotonic()
             self.owner.tick()
+            self._period_s = tick_period_s(time.monotonic() - self._last_tick_s)
         if self.owner.preparing:
             self.owner.prepare_next()
         self.owner.expire()
@@ -164,13 +169,19 @@ class Slots:
         have = sum(bool(seat.frames) for seat in live)
         if not have:
             return False
-        late = self._pace == "realtime" and time.monotonic() - self._last_tick_s >= FRAME_S
+        late = self._pace == "realtime" and time.monotonic() - self._last_tick_s >= self._period_s
         return have == len(live) or late
 
     def _patience_s(self) -> float:
         if self._pace == "realtime" and any(seat.frames for seat in self.owner.live):
-            return max(0.0, self._last_tick_s + FRAME_S - time.monotonic())
+            return max(0.0, self._last_tick_s + self._period_s - time.monotonic())
         return LOOK_ROUND_S
+
+
+def tick_period_s(took_s: float) -> float:
+    """After how long a tick need not wait for everybody, from how long the last one took: so that half of the time is left for prompts
+    and for what else the machine does, between half a frame and a whole one."""
+    return min(max(2 * took_s, SOONEST_TICK_S), FRAME_S)
 
 
 def _frames(ms: float) -> int:
