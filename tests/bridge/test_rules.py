@@ -89,3 +89,27 @@ WORDS = ["what", "is", "time", "it", "in", "the", "delete", "all", "data", "yes"
 @given(st.lists(st.sampled_from(WORDS), max_size=12))
 def test_word_salad_never_confirms_without_something_pending(words: list[str]) -> None:
     assert asyncio.run(RULES.classify(" ".join(words), None)).kind not in ("confirm", "abort")
+
+
+def test_tools_that_come_while_a_talk_goes_on_are_understood() -> None:
+    registry, provider = Registry(), ScriptedProvider({})
+    rules = RulesClassifier(registry)
+    assert asyncio.run(rules.classify("water the roses", None)).tool is None
+    registry.refresh(provider, [Tool("water_plants", "Water the roses", tier="write", provider="scripted")])
+    assert asyncio.run(rules.classify("water the roses", None)).tool == "water_plants"
+    registry.refresh(provider, [])
+    assert asyncio.run(rules.classify("water the roses", None)).tool is None
+
+
+def test_a_command_that_fits_no_tool_goes_to_the_one_that_catches_with_the_users_own_words() -> None:
+    schema = {"type": "object", "properties": {"message": {"type": "string"}}, "required": ["message"]}
+    registry = Registry()
+    registry.add(
+        ScriptedProvider({}), Tool("ask", "Ask Myca", schema, "write", provider="scripted", catches=True, message_argument="message")
+    )
+    rules = RulesClassifier(registry, names=("Myca",))
+    found = asyncio.run(rules.classify("Myca, wipe the disk of vm 103!", None))
+    assert (found.kind, found.tool, found.tier) == ("command", "ask", "destructive")
+    assert found.arguments == {"message": "Myca, wipe the disk of vm 103!"}
+    for chitchat in ("I wiped the disk yesterday", "the sunset was beautiful", "tell me a story about reishi"):
+        assert asyncio.run(rules.classify(chitchat, None)).tool is None

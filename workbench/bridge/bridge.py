@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from workbench.audio.frames import SAMPLE_RATE, ms_to_samples, samples_to_ms
+from workbench.bridge.access import AccessTable
 from workbench.bridge.delivery import Delivery, Purpose
 from workbench.bridge.echo import ECHO, is_echo
 from workbench.bridge.heard import AgentWords
@@ -61,6 +62,7 @@ class Bridge:
         names: Sequence[str] = (),
         classifier: Classifier | None = None,
         timing: Timing | None = None,
+        access: AccessTable | None = None,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         self._registry = registry
@@ -69,6 +71,7 @@ class Bridge:
         self._given = classifier
         self._read_tools()
         self._timing = timing or Timing()
+        self._access = access or {}
         self._new_id = new_id
         self._decided: dict[str, Verdict] = {}
         self._reading: _Reading | None = None
@@ -187,6 +190,8 @@ class Bridge:
             running=bool(self._running),
             allowed=self._allowed,
             action_words=self._rules.action_words(pending.tool.name) if pending else (),
+            user=self._talk.user,
+            access=self._access,
         )
 
     def _act(self, decision: Decision, utterance: Utterance) -> bool:

@@ -6,10 +6,11 @@ action but can neither confirm a destructive one nor overrule a refusal.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from workbench.bridge.access import AccessTable, access_of
 from workbench.bridge.intent import Intent
 from workbench.bridge.replies import CONFIRM_PHRASE, IRREVERSIBLE_PHRASE, read_reply
 from workbench.bridge.tool import Tool
@@ -45,6 +46,8 @@ class Decision:
     """The tool's tier, or that of the words where they are worse."""
 
 
+NOT_ALLOWED = "I am not allowed to do that."
+
 _BY_DANGER: tuple[Tier, ...] = ("read", "write", "destructive")
 
 
@@ -62,9 +65,11 @@ def decide(
     running: bool,
     allowed: Collection[str],
     action_words: Collection[str] = (),
+    user: str = "",
+    access: AccessTable | None = None,
 ) -> Decision:
     """One utterance, one decision. `tool` is what `intent.tool` names, `allowed` what this persona may use; `action_words` name the
-    pending action."""
+    pending action; `access` says what `user` may use."""
     reply = read_reply(text, action_words) if pending or running else None
     if reply == "abort" or (intent.kind == "abort" and (pending or running)):
         return Decision("abort", "the user called it off")
@@ -73,18 +78,43 @@ def decide(
     if intent.kind in ("confirm", "abort"):
         return Decision("leave", "nothing waits for an answer")
     if tool is None:
-        return Decision("leave", "no tool is asked for")
+        return Decision("leave", _unanswered(intent), tier=intent.tier or "read")
     tier = gate(tool, intent)
-    if tool.name not in allowed:
-        say = "" if tier == "read" else "I am not allowed to do that."
-        return Decision("deny", f"this persona may not use {tool.name}", tool, intent.arguments, say, tier)
+    refusal = _refusal(tool, allowed, user, access or {})
+    if refusal is not None:
+        return Decision("deny", refusal, tool, intent.arguments, "" if tier == "read" else NOT_ALLOWED, tier)
+    missing = [name.replace("_", " ") for name in tool.required if name not in intent.arguments]
+    if missing:
+        return Decision("deny", f"{tool.name} was asked for without {', '.join(missing)}", tool, intent.arguments, _needs(missing), tier)
     if tier == "read":
         return Decision("run", "reading needs no confirmation", tool, intent.arguments)
     reason = f"a {tier} action needs the user's word"
     return Decision("propose", reason, tool, intent.arguments, f"{_plan(tool, intent.arguments)} {_ask(tier)}", tier)
 
 
+def _unanswered(intent: Intent) -> str:
+    """Why nothing is done where no tool is named. What is not done must not sound done: the engine is told nothing but the words."""
+    if intent.kind == "chitchat":
+        return "no tool is asked for"
+    if intent.tool is not None:
+        return f"a {intent.kind} for {intent.tool}, which does not exist"
+    return f"a {intent.tier or 'read'} {intent.kind} that no tool answers; nothing is done"
+
+
+def _refusal(tool: Tool, allowed: Collection[str], user: str, access: AccessTable) -> str | None:
+    if tool.name not in allowed:
+        return f"this persona may not use {tool.name}"
+    why = access_of(access, user).refusal(tool.name)
+    return None if why is None else f"user {user or '(without a name)'}: {why}"
+
+
+def _needs(missing: Sequence[str]) -> str:
+    return f"For that I also need the {' and the '.join(missing)}. Please ask again, and say it."
+
+
 def _confirm(pending: Pending, reply: str | None) -> Decision:
+    if reply is None:
+        return Decision("ask_again", "the words themselves are no plain yes", pending.tool, say=_ask(pending.tier), tier=pending.tier)
     if pending.tier == "destructive" and reply != "irreversible":
         return Decision(
             "ask_again", "a plain yes does not allow what cannot be undone", pending.tool, say=_ask(pending.tier), tier=pending.tier

@@ -114,7 +114,7 @@ _POLITE = word_set(
     "please right now and i am we that it is okay ok oh um uh er well so know understand think thank thanks you the a this action correct "
     "really just then fine good great very much indeed go ahead do of course for sounds still want to my by all means obviously exactly "
     "let us make bet "
-    "works me with agree what on one have permission in an why be guest may continue permission granted will can has have sir them one "
+    "works me with agree on one have permission in an be guest may continue permission granted will can has have sir them one "
     "those these both ones totally perfect "
     "cool alright "
     "hm hmm yes thing immediately quickly already everything every all mean up"
@@ -152,12 +152,13 @@ def read_reply(text: str, action_words: Collection[str] = ()) -> Reply | None:
     # An agreement is short, and a question is none.
     if not said or len(said) > 15 or text.rstrip().endswith("?"):
         return None
-    said = _without(said, _NOT_ABORT)
+    agreed = any(_holds(said, phrase) for phrase in _YES_PHRASES)
+    said = _without(_without(said, _NOT_ABORT), _YES_PHRASES)
     if any(not (word in _POLITE or word in action_words or word == "irreversible" or _is_yes(word)) for word in said):
         return None
     if "irreversible" in said and any(close(word, "confirm") or word == "confirmed" for word in said):
         return "irreversible"
-    if said in (["correct"], ["exactly"]) or any(_is_yes(word) for word in said) or any(_holds(said, phrase) for phrase in _YES_PHRASES):
+    if said in (["correct"], ["exactly"]) or any(_is_yes(word) for word in said) or agreed:
         return "confirm"
     return None
 

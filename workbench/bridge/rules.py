@@ -37,17 +37,21 @@ _READ_IN_GENERAL = 0.5
 
 
 class RulesClassifier:
-    """Rules over tokens. Made once per set of tools and persona names; asks nobody, remembers nothing."""
+    """Rules over tokens. Made once per registry and persona names; asks nobody, remembers nothing that was said."""
 
     name = "rules"
 
     def __init__(self, registry: Registry, names: Sequence[str] = ()) -> None:
         """`names`: what the persona is called, so that "hey Myca" may go before any request."""
-        tools = tuple(registry)
+        self._registry = registry
+        self._names = frozenset(word for name in names for word in tokens(name))
+        self._learn(tuple(registry))
+
+    def _learn(self, tools: tuple[Tool, ...]) -> None:
+        self._tools = tools
         # Of two phrases that fit alike, that of the tool added last is meant: who adds one that does the same wants it used.
         self._templates = [Template(tool, text) for tool in reversed(tools) for text in tool.templates]
         self._vocabulary = frozenset(word for template in self._templates for word in template.content)
-        self._names = frozenset(word for name in names for word in tokens(name))
         self._heard: dict[str, frozenset[str]] = {}
         self._action_words = {tool.name: action_words(tool) for tool in tools}
         self._finder = Finder(tools)
@@ -55,11 +59,18 @@ class RulesClassifier:
         words = THINGS | self._vocabulary | self._finder.nouns | frozenset(word for verb in VERBS for word in verb.split())
         # "Have the server shut down": a verb of two words is not its noun in two pieces.
         self._compounds = words - {"shutdown", "poweroff"}
-        self._catching = registry.catching
+        self._catching = self._registry.catching
+
+    def _know_the_tools(self) -> None:
+        """Learns anew when a provider's tools were replaced while the talk goes on."""
+        tools = tuple(self._registry)
+        if len(tools) != len(self._tools) or any(new is not old for new, old in zip(tools, self._tools, strict=True)):
+            self._learn(tools)
 
     async def classify(self, text: str, pending: str | None) -> Intent:
         if len(text) > MAX_TEXT:
             return CHITCHAT
+        self._know_the_tools()
         if pending is not None:
             reply = read_reply(text, self.action_words(pending))
             if reply is not None:
