@@ -21,8 +21,9 @@ HOP = Tolerance(HOP_MS / 1_000 + EXACT)
 """Energy: one hop of the detector."""
 WINDOW = Tolerance(VAD_WINDOW_S + EXACT)
 """Silero: one of its windows."""
-LABELS = Tolerance(1e-3)
-"""Labels: half of the last digit stored, and the samples that edges are rounded to."""
+LABELS = Tolerance(1e-4)
+"""Labels: the samples that edges are rounded to, on values stored with four digits."""
+LABEL_DIGITS = 4
 SECOND = 24_000
 
 
@@ -85,8 +86,8 @@ def _labels(clip: Mapping[str, Any]) -> dict[str, Any]:
         "overlap_s": overlap_s,
         "overlap_count": len(both),
         "mutual_silence_s": total_samples(silences([*first, *second], window)) / SECOND,
-        "talk_ratio_ch1_over_total": talk[1] / sum(talk) if sum(talk) else None,
-        "overlap_ratio_over_duration": overlap_s / duration_s,
+        "talk_ratio_ch1_over_total": round(talk[1] / sum(talk), LABEL_DIGITS) if sum(talk) else None,
+        "overlap_ratio_over_duration": round(overlap_s / duration_s, LABEL_DIGITS),
     }
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from workbench.audio.frames import SAMPLES_PER_MS
-from workbench.dynamics.backchannels import TimedText, backchannels_of, words_in
+from workbench.dynamics.backchannels import GLUE, TimedText, backchannels_of, words_in
 from workbench.dynamics.barge_ins import AGENT_PAUSE_MS, YIELD_WINDOW_MS, classify
 from workbench.dynamics.segments import Segment, merge
 from workbench.dynamics.turns import TURN_PAUSE_MS, Turn, turns, within_overlap
@@ -31,8 +31,6 @@ class _Pending:
 
 
 OTHER: dict[Speaker, Speaker] = {"user": "agent", "agent": "user"}
-GLUE: dict[Speaker, str] = {"user": " ", "agent": ""}
-"""The agent's words come in pieces that bring their own spaces."""
 
 
 class TurnTracker:
@@ -142,7 +140,7 @@ class TurnTracker:
         """What the other acknowledged within the turn. Those words belong to no turn."""
         speaker = OTHER[turn.speaker]
         words = self._words[speaker]
-        for found in backchannels_of(speaker, self._tracks[speaker], [turn.segment], words, GLUE[speaker]):
+        for found in backchannels_of(speaker, self._tracks[speaker], [turn.segment], words):
             heard = words_in(found.segment, words)
             self._words[speaker] = [word for word in self._words[speaker] if word not in heard]
             self._publish(Backchannel, at_samples=found.start, speaker=speaker, text=found.text, duration_ms=found.duration_ms)

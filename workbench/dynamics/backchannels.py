@@ -26,6 +26,8 @@ ACKNOWLEDGEMENTS = frozenset((
 ))
 # fmt: on
 """English words of acknowledgement. Our own list; the idea of cue words is that of CANDOR's Backbiter rule (Reece et al. 2023)."""
+GLUE: dict[Speaker, str] = {USER: " ", AGENT: ""}
+"""What goes between two of a speaker's texts: the agent's come in pieces that bring their own spaces."""
 _WORD = re.compile(r"[\w'-]+")
 
 
@@ -68,14 +70,13 @@ def words_in(segment: Segment, words: Sequence[TimedText]) -> list[TimedText]:
 
 
 def backchannels_of(
-    speaker: Speaker, own: Sequence[Segment], others: Sequence[Segment], words: Sequence[TimedText] = (), glue: str = " "
+    speaker: Speaker, own: Sequence[Segment], others: Sequence[Segment], words: Sequence[TimedText] = ()
 ) -> list[BackchannelFound]:
-    """The backchannels of one speaker, by start. `words` are that speaker's; without them duration and place decide alone.
-    `glue` goes between two of them: "" for pieces that bring their own spaces."""
+    """The backchannels of one speaker, by start. `words` are that speaker's; without them duration and place decide alone."""
     floor = ipus(others)
     found = []
     for ipu in ipus(own):
-        text = glue.join(word.text for word in words_in(ipu, words)).strip()
+        text = GLUE[speaker].join(word.text for word in words_in(ipu, words)).strip()
         if within_overlap(ipu, floor) and is_acknowledgement(text):
             found.append(BackchannelFound(speaker, ipu.start, ipu.end, text))
     return found

@@ -29,9 +29,9 @@ class BargeInFound:
     stop_latency_ms: float | None
 
 
-def classify(user: Segment, agent: Segment, window_ms: float = YIELD_WINDOW_MS) -> BargeInFound:
-    """One user segment that begins within one (merged) agent segment."""
-    window = window_ms * SAMPLES_PER_MS
+def classify(user: Segment, agent: Segment, window_ms: float | None = None) -> BargeInFound:
+    """One user segment that begins within one (merged) agent segment. `window_ms` is `YIELD_WINDOW_MS` unless a benchmark has its own."""
+    window = (YIELD_WINDOW_MS if window_ms is None else window_ms) * SAMPLES_PER_MS
     if agent.end - user.start > window:
         # The agent outlasted the window. If the user gave up before it was over, nobody knows whether it would have yielded.
         return BargeInFound(user.start, "ignored" if user.end - user.start >= window else "censored", None, None)
