@@ -29,6 +29,7 @@ from workbench.engines.roster import Roster
 from workbench.engines.speech.base import Asr, Tts
 from workbench.engines.speech.counted import CountedAsr
 from workbench.engines.speech.recognisers import choose_recogniser
+from workbench.engines.speech.second_ear import SecondEar
 from workbench.engines.speech.synthesisers import FallbackTts, choose_synthesisers, voice_for
 from workbench.personas import Persona, PersonaLibrary
 from workbench.sessions import Parts, Sessions
@@ -219,8 +220,10 @@ def _wire(settings: Settings, personas: PersonaLibrary, opened: _Opened, parts: 
     parts.push_async_callback(fleet.close)
     timing = Timing(filler_after_ms=settings.tool_filler_ms, filler=Timing().filler if settings.tool_filler_ms else "")
 
+    hearer = SecondEar(opened.asr) if settings.tool_fidelity else None
+
     def bridge_for(persona: Persona) -> Bridge:
-        return Bridge(registry, allowed=persona.tools, names=[persona.name], timing=timing)
+        return Bridge(registry, allowed=persona.tools, names=[persona.name], timing=timing, hearer=hearer)
 
     responder_for = functools.partial(_responder_for, opened.endpoint, registry)
     tts = FallbackTts(list(opened.voices), on_change=lambda message: classic.announce(message))

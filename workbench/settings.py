@@ -111,6 +111,9 @@ class Settings(BaseSettings):
     """TOML file of the tools' providers, see `workbench.example.toml`; None = `workbench.toml` where there is one."""
     tool_filler_ms: float = Field(default=1_500.0, ge=0)
     """Wait for a tool's result after which the agent says that it is looking; 0 = never."""
+    tool_fidelity: bool = True
+    """Have the recogniser write down how results were said, and keep its word error rate. It costs as much CPU as hearing the user say
+    the same, after the delivery and beside the talks."""
 
     # WebRTC
     stun_urls: Listed = ()

@@ -22,6 +22,7 @@ from workbench.cli import app
 from workbench.engines.speech.base import AsrSession, Transcript, Tts
 from workbench.store import queries
 from workbench.store.duckdb_store import DuckDbStore
+from workbench.store.migrate import load_migrations
 from workbench.testing.port import EchoOpener
 from workbench.testing.tts import ToneTts
 from workbench.transports.clip import Account
@@ -156,7 +157,7 @@ def test_a_file_that_is_no_sound_is_one_line(tmp_path: Path) -> None:
 def test_a_held_database_is_one_line(tmp_path: Path) -> None:
     code, out, _err = run("migrate", "--data-dir", "var")
     assert code == 0
-    assert "009_views" in out
+    assert load_migrations()[-1].version in out
     store = DuckDbStore(tmp_path / "var" / "workbench.duckdb")
     try:
         code, out, err = run("migrate", "--data-dir", "var")

@@ -18,6 +18,7 @@ from workbench.audio.frames import SAMPLE_RATE, ms_to_samples, samples_to_ms
 from workbench.bridge.access import AccessTable
 from workbench.bridge.delivery import Delivery, Purpose
 from workbench.bridge.echo import ECHO, is_echo
+from workbench.bridge.fidelity import Fidelity, Hearer
 from workbench.bridge.heard import AgentWords
 from workbench.bridge.hold import Hold
 from workbench.bridge.intent import Classifier, Intent
@@ -51,7 +52,7 @@ class Bridge:
     """Implements `workbench.talk.Actor` for one talk.
 
     `allowed` are the persona's tool names (`*` = all), `names` what the persona is called. An action that waits for the user's word
-    belongs to this talk and outlives a change of engine.
+    belongs to this talk and outlives a change of engine. `hearer` listens to how results were said; None where nobody can.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Bridge:
         classifier: Classifier | None = None,
         timing: Timing | None = None,
         access: AccessTable | None = None,
+        hearer: Hearer | None = None,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         self._registry = registry
@@ -72,6 +74,7 @@ class Bridge:
         self._read_tools()
         self._timing = timing or Timing()
         self._access = access or {}
+        self._hearer = hearer
         self._new_id = new_id
         self._decided: dict[str, Verdict] = {}
         self._reading: _Reading | None = None
@@ -96,9 +99,10 @@ class Bridge:
         self._tasks = Tasks(talk.clock)
         self._hold = Hold(talk)
         self._delivery = Delivery(talk, self._hold)
-        self._stage = Stage(talk, self._tasks, self._hold, self._delivery, self._words, self._timing)
-        talk.observe(self._words)
-        talk.observe(self._hold)
+        self._fidelity = Fidelity(talk, self._tasks, self._hearer)
+        self._stage = Stage(talk, self._tasks, self._hold, self._delivery, self._words, self._fidelity, self._timing)
+        for observer in (self._words, self._hold, self._fidelity):
+            talk.observe(observer)
 
     def prepare(self, utterance: Utterance) -> None:
         """Reads the words of a probable end of turn ahead. The decision is made when the turn is over, by `offer`."""
@@ -134,6 +138,7 @@ class Bridge:
         self._refuse_pending(f"the talk ended: {reason}")
         for invocation in self._running:
             invocation.cancel(f"the talk ended: {reason}")
+        await self._fidelity.finish()
         await self._tasks.close()
 
     def _is_echo(self, utterance: Utterance) -> bool:

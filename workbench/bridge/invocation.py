@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from workbench.audio.frames import samples_to_ms
 from workbench.bridge.delivery import Delivery
+from workbench.bridge.fidelity import Fidelity
 from workbench.bridge.heard import AgentWords, content_words, promises
 from workbench.bridge.hold import Hold
 from workbench.bridge.provider import CallContext, Provider
@@ -62,6 +63,7 @@ class Stage:
     hold: Hold
     delivery: Delivery
     words: AgentWords
+    fidelity: Fidelity
     timing: Timing
 
 
@@ -75,7 +77,7 @@ class Invocation:
         self.order = order
         self.state: Literal["running", "finished", "failed", "cancelled"] = "running"
         self._talk, self._tasks, self._timing = stage.talk, stage.tasks, stage.timing
-        self._hold, self._delivery, self._words = stage.hold, stage.delivery, stage.words
+        self._hold, self._delivery, self._words, self._fidelity = stage.hold, stage.delivery, stage.words, stage.fidelity
         self._provider = provider
         self._asked_samples = asked_samples
         self._apology = ""
@@ -191,6 +193,7 @@ class Invocation:
         self._end("finished")
         spoken = self._finish(outcome)
         ready_samples = self._talk.clock.now_samples
+        listening = self._fidelity.listen()
         delivered = await self._delivery.deliver(spoken, ends=self.order.invocation_id)
         until = ready_samples if delivered.started_samples is None else delivered.started_samples
         self._publish(
@@ -202,6 +205,7 @@ class Invocation:
             interrupted=delivered.interrupted,
             words_before=content_words(self._words.between(self._started_samples, until)),
         )
+        self._fidelity.measure(listening, self.order.invocation_id, self.order.tool.name, spoken, delivered)
         if delivered.started_samples is not None:
             self._stage("delivery", samples_to_ms(delivered.started_samples - ready_samples))
 

@@ -11,12 +11,14 @@ from typing import Any
 from bridge_stage import TOOLS
 
 from workbench.bridge.bridge import Bridge
+from workbench.bridge.fidelity import Hearer
 from workbench.bridge.invocation import Timing
 from workbench.bridge.registry import Registry
 from workbench.bridge.tool import Tool
 from workbench.clock import FastClock, fixed
 from workbench.conversation.conversation import Conversation
 from workbench.engines.base import Engine
+from workbench.engines.speech.base import Tts
 from workbench.events import AgentText, DecisionMade, Event, NoticeDelivered, ResultDelivered, ToolStarted
 from workbench.personas import Persona
 from workbench.store import queries
@@ -120,6 +122,8 @@ async def held(
     *,
     tools: Sequence[Tool] = TOOLS,
     timeout_s: float = 5.0,
+    hearer: Hearer | None = None,
+    host_tts: Tts | None = None,
     on_start: Callable[[Conversation], None] | None = None,
 ) -> Left:
     """Has the talk with the first of `engines`, on a store in `folder`. A script waits in session time."""
@@ -142,7 +146,8 @@ async def held(
             requested=engines[0].name,
             asr=ScriptedAsr(user.texts),
             persona=PERSONA,
-            actor=Bridge(registry, timing=Timing(filler="")),
+            actor=Bridge(registry, timing=Timing(filler=""), hearer=hearer),
+            host_tts=host_tts,
             tones=True,
             max_s=LONGEST_S,
             clock=clock,
