@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from click.testing import Result
 from served import CLI, clean_environment
 from typer.testing import CliRunner
@@ -114,6 +115,19 @@ def test_offline_writes_sound_text_and_tokens(tmp_path: Path) -> None:
     assert "real-time factor" in done.stdout
 
 
+def test_smaller_models_tell_what_they_take_and_how_far_they_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERSONAPLEX_CPU_OFFLOAD", "1")
+    soundfile.write(tmp_path / "user.wav", load_wav(INPUT)[: 12 * FRAME_SAMPLES], 24_000)
+    files = ["--input-wav", tmp_path / "user.wav", "--output-wav", tmp_path / "a.wav", "--output-text", tmp_path / "a.json"]
+    made = ["--weights", "int8", "--kv", "fp8", "--context", 250, "--greedy", "--compare", "bfloat16"]
+    done = invoke("offline", "--checkpoint", TINY, "--device", "cpu", "--voice-prompt", "TINYW1", "--text-prompt", "Hi.", *files, *made)
+    assert done.exit_code == 0, done.stderr
+    assert "layers in host memory 0.0" in done.stderr
+    assert "A step of 1 slots takes" in done.stderr
+    assert "int8 weights, fp8 keys and values, context 250, layers in host memory beside the full model in bfloat16" in done.stdout
+    assert len([line for line in done.stdout.splitlines() if line.startswith("| agent ")]) == 8
+
+
 OFFLINE = ["offline", "--voice-prompt", "X", "--output-wav", "b.wav", "--output-text", "b.json", "--input-wav", INPUT]
 
 
@@ -128,6 +142,11 @@ OFFLINE = ["offline", "--voice-prompt", "X", "--output-wav", "b.wav", "--output-
         ([*OFFLINE, "--output-tokens", "gone/b.npz"], "its folder does not exist"),
         ([*OFFLINE, "--checkpoint", TINY, "--tokenizer", "gone"], "gone: no such file"),
         ([*OFFLINE[:-1], "gone.wav"], "no such sound file"),
+        (["gateway", "--weights", "int4"], "break the coherence of what PersonaPlex says; take --weights int8"),
+        ([*OFFLINE, "--kv", "int8"], "choose full or fp8"),
+        ([*OFFLINE, "--context", "9"], "give at least 250"),
+        ([*OFFLINE, "--checkpoint", TINY, "--device", "cpu", "--context", "4000"], "more than the 3000"),
+        ([*OFFLINE, "--compare", "bfloat16", "--parity"], "do not go together"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[object], words: str) -> None:

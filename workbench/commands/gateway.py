@@ -27,6 +27,19 @@ INSTALL_MODEL = "uv sync --extra personaplex"
 DEFAULT_CHECKPOINT = "nvidia/personaplex-7b-v1"
 CheckpointName = Annotated[str, typer.Option("--checkpoint", help="A folder, or a repository of the Hugging Face Hub (HF_TOKEN).")]
 DeviceName = Annotated[Device, typer.Option("--device", help="auto = cuda where there is one.")]
+WeightsName = Annotated[str, typer.Option("--weights", help="full, or int8: about half the memory for weights.")]
+KvName = Annotated[str, typer.Option("--kv", help="full, or fp8: half the memory for every talk.")]
+ContextFrames = Annotated[
+    int | None, typer.Option("--context", help="Frames (80 ms) that the model looks back, 3000 unless given; a talk's memory goes with it.")
+]
+CpuOffload = Annotated[
+    bool,
+    typer.Option(
+        "--cpu-offload",
+        envvar=["PERSONAPLEX_CPU_OFFLOAD", "CPU_OFFLOAD"],
+        help="Keep the layers in host memory and copy them to the device in every step. Seldom real time; tells the factor.",
+    ),
+]
 DtypeName = Annotated[Dtype | None, typer.Option("--dtype", help="bfloat16 on cuda and float32 on a CPU unless given.")]
 
 
@@ -36,6 +49,10 @@ def gateway(
     voices: Annotated[Path | None, typer.Option(help="Folder of voices (.pt, .wav); else the checkpoint's own.")] = None,
     device: DeviceName = "auto",
     dtype: DtypeName = None,
+    weights: WeightsName = "full",
+    kv: KvName = "full",
+    context: ContextFrames = None,
+    cpu_offload: CpuOffload = False,
     slots: Annotated[int, typer.Option(min=1, help="Talks at once; each takes 1.6 GB beside the 7B model's 16 GB.")] = 1,
     host: Annotated[str, typer.Option(help="Address to listen on; another one than loopback needs --token.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65_535, help="Port.")] = 8998,
@@ -52,11 +69,13 @@ def gateway(
     """Serve the PersonaPlex model: many full-duplex talks from one model, at /api/chat."""
     with told_plainly(), model_faults():
         from workbench.gateway.load import find_checkpoint, load_model
+        from workbench.gateway.modes import choose_mode
         from workbench.gateway.owner import Limits
         from workbench.gateway.server import ServerOptions, serve
 
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("httpx").setLevel(logging.WARNING)
+        mode = choose_mode(weights=weights, kv=kv, context=context, cpu_offload=cpu_offload)
         listening = None
         if inherited_socket is not None:
             end_with_input()
@@ -71,7 +90,9 @@ def gateway(
         found = find_checkpoint(checkpoint, revision=revision, token=hub.get_secret_value() if hub is not None else None)
         where = choose_device(device)
         say(f"Loading {found.name} (revision {found.revision}, licence {found.licence}) on {where} for {slots} talks.")
-        serve(load_model(found, device=where, rows=slots, dtype=dtype, voices=voices), options, listening)
+        model = load_model(found, device=where, rows=slots, dtype=dtype, voices=voices, mode=mode)
+        say(f"Memory: {'; '.join(model.memory().lines(model.device))}.")
+        serve(model, options, listening)
 
 
 def end_with_input() -> None:
@@ -98,6 +119,7 @@ def model_faults() -> Iterator[None]:
     if missing := missing_packages():
         raise CommandError(f"{' and '.join(missing)} must be installed for the PersonaPlex model: {INSTALL_MODEL}")
     from workbench.gateway.checkpoint import CheckpointError
+    from workbench.gateway.modes import ModeError
     from workbench.gateway.prefill import PrefillError
     from workbench.gateway.prompts import PromptError
     from workbench.gateway.server import ServerError
@@ -105,7 +127,7 @@ def model_faults() -> Iterator[None]:
 
     try:
         yield
-    except (CheckpointError, PrefillError, PromptError, ServerError, VoiceError) as error:
+    except (CheckpointError, ModeError, PrefillError, PromptError, ServerError, VoiceError) as error:
         raise CommandError(str(error)) from error
 
 

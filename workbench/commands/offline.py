@@ -14,7 +14,18 @@ from rich.progress import Progress
 
 from workbench.audio.frames import FRAME_MS
 from workbench.commands.common import CommandError, load_settings, say, show, told_plainly
-from workbench.commands.gateway import DEFAULT_CHECKPOINT, DeviceName, DtypeName, choose_device, model_faults
+from workbench.commands.gateway import (
+    DEFAULT_CHECKPOINT,
+    ContextFrames,
+    CpuOffload,
+    DeviceName,
+    Dtype,
+    DtypeName,
+    KvName,
+    WeightsName,
+    choose_device,
+    model_faults,
+)
 
 
 def offline(
@@ -38,6 +49,14 @@ def offline(
     seed: Annotated[int, typer.Option(min=-1, help="Repeats a run; -1 draws one.")] = -1,
     device: DeviceName = "auto",
     dtype: DtypeName = None,
+    weights: WeightsName = "full",
+    kv: KvName = "full",
+    context: ContextFrames = None,
+    cpu_offload: CpuOffload = False,
+    compare: Annotated[
+        Dtype | None,
+        typer.Option(help="Also answer greedily with the full model in this type, and print how many tokens of each stream are equal."),
+    ] = None,
     output_tokens: Annotated[Path | None, typer.Option(help="Also write the tokens: an .npz file with `out` [frames, 17].")] = None,
     parity: Annotated[bool, typer.Option("--parity", help="The reference's own rows, one frame late.")] = False,
 ) -> None:
@@ -45,9 +64,13 @@ def offline(
     with told_plainly(), model_faults(), tempfile.TemporaryDirectory(prefix="offline-") as scratch:
         from workbench.gateway.checkpoint import LM_FILE, MIMI_FILE, TEXT_FILE
         from workbench.gateway.load import find_checkpoint, load_model
-        from workbench.gateway.offline import DEFAULT_TEXT, OfflineOptions, run_offline
+        from workbench.gateway.modes import choose_mode
+        from workbench.gateway.offline import DEFAULT_TEXT, OfflineOptions, check_agreement, run_offline
         from workbench.gateway.sampling import GREEDY, Sampling
 
+        mode = choose_mode(weights=weights, kv=kv, context=context, cpu_offload=cpu_offload)
+        if compare and parity:
+            raise CommandError("--compare and --parity do not go together; leave one out.")
         _check_files(input_wav, output_wav, output_text, output_tokens)
         try:
             sampling = GREEDY if greedy else Sampling(temp_text, topk_text, temp_audio, topk_audio)
@@ -64,7 +87,11 @@ def offline(
             source = str(_with_files(Path(source), given, Path(scratch)))
         where = choose_device(device)
         say(f"Loading it on {where}.")
-        model = load_model(find_checkpoint(source), device=where, dtype=dtype, voices=voice_prompt_dir, parity=parity)
+        found = find_checkpoint(source)
+        model = load_model(found, device=where, dtype=dtype, voices=voice_prompt_dir, parity=parity, mode=mode)
+        say(f"Memory: {'; '.join(model.memory().lines(model.device))}.")
+        if cpu_offload:
+            say(model.told_speed(model.warm_up()))
         options = OfflineOptions(
             voice_prompt, input_wav, output_wav, output_text, text_prompt or DEFAULT_TEXT, sampling, chosen_seed, output_tokens
         )
@@ -73,10 +100,17 @@ def offline(
             task = bar.add_task("Answering", total=None)
             result = run_offline(model, options, lambda done, frames: bar.update(task, completed=done, total=frames))
         took_s = time.perf_counter() - began_s
+        if compare:
+            say(f"Comparing with the full model in {compare}, which is loaded beside it.")
+            full = load_model(found, device=where, dtype=compare, voices=voice_prompt_dir)
+            agreement = check_agreement(full, model, options)
+            full.close()
         model.close()
     sound_s = len(result.tokens) * FRAME_MS / 1_000
     drawn = "greedy" if greedy else f"seed {chosen_seed}"
     show(f"{output_wav}: {sound_s:.1f} s of sound in {took_s:.1f} s (real-time factor {took_s / sound_s:.2f}) on {where}, {drawn}.")
+    if compare:
+        show(f"{mode} beside the full model in {compare}:\n\n{agreement}")
 
 
 def _check_files(read: Path, *written: Path | None) -> None:

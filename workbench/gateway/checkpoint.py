@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 from moshi.models import loaders
 from moshi.models.compression import MimiModel
 from moshi.models.lm import LMModel
+from moshi.modules.transformer import StreamingMultiheadAttention, StreamingTransformerLayer
 from safetensors import SafetensorError, safe_open
 from sentencepiece import SentencePieceProcessor
+from torch import nn
 
 from workbench.audio.frames import FRAME_SAMPLES, SAMPLE_RATE
 
@@ -31,8 +32,6 @@ STREAMS = 1 + 2 * HEARD
 """Token streams: text, agent codebooks 0..7, user codebooks 0..7."""
 DELAYS = [0, 0, *[1] * 7, 0, *[1] * 7]
 """Frames by which each stream is shifted; the generator and the prompts are written for these."""
-
-MORE_MEMORY = "close other programs, or take a device with more memory"
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -60,24 +59,41 @@ class Checkpoint:
         """Positions (80 ms each) that the language model attends to."""
         return int(self.lm_kwargs["context"])
 
-    def load_lm(self, device: torch.device, dtype: torch.dtype, *, context: int | None = None) -> LMModel:
-        """The language model on `device`. `context`: another attention window (2999 for bit parity with NVIDIA's server).
+    @property
+    def stored_dtype(self) -> torch.dtype:
+        """The type of the language model's weights in the file."""
+        _shape, name = next(iter(_read_header(self.folder / LM_FILE).values()))
+        return {"BF16": torch.bfloat16, "F16": torch.float16}.get(name, torch.float32)
 
-        Raises CheckpointError when memory is too small."""
-        check_memory(_bytes_needed(self.folder / LM_FILE, dtype), device, "the model's weights", MORE_MEMORY)
-        overrides = {} if context is None else {"context": context}
+    def load_lm(self, device: torch.device, dtype: torch.dtype, *, context: int | None = None) -> LMModel:
+        """The language model on `device`. `context`: another attention window (2999 for bit parity with NVIDIA's server)."""
         with torch.no_grad():
-            return loaders.get_moshi_lm(
-                self.folder / LM_FILE, lm_kwargs=dict(self.lm_kwargs), device=device, dtype=dtype, lm_kwargs_overrides=overrides
+            lm = loaders.get_moshi_lm(
+                self.folder / LM_FILE,
+                lm_kwargs=dict(self.lm_kwargs),
+                device=device,
+                dtype=dtype,
+                lm_kwargs_overrides=_window(context),
             )
+        drop_unheard(lm)
+        return lm
+
+    def empty_lm(self, dtype: torch.dtype, *, context: int | None = None) -> LMModel:
+        """The language model's shapes, with all depth steps of the file and without memory."""
+        kwargs = dict(self.lm_kwargs)
+        return loaders.get_moshi_lm(None, lm_kwargs=kwargs, device="meta", dtype=dtype, lm_kwargs_overrides=_window(context))
 
     def load_mimi(self, device: torch.device, *, context: int | None = None) -> MimiModel:
         """The codec with 8 codebooks, float32. `context`: another attention window of its transformers (249 for bit parity)."""
         config = {**self.mimi_config, "transformer": dict(self.mimi_config["transformer"])}
         if context is not None:
             config["transformer"]["context"] = context
-        check_memory((self.folder / MIMI_FILE).stat().st_size, device, "the codec's weights", MORE_MEMORY)
         return loaders.get_mimi(self.folder / MIMI_FILE, config, device=device, num_codebooks=HEARD)
+
+    def empty_mimi(self) -> MimiModel:
+        """The codec's shapes, without memory."""
+        with torch.device("meta"):
+            return loaders.get_mimi(None, dict(self.mimi_config), device="meta", num_codebooks=HEARD)
 
     def load_text(self) -> SentencePieceProcessor:
         """The text tokenizer."""
@@ -99,9 +115,9 @@ def open_checkpoint(folder: Path, *, revision: str = "local", licence: str = "un
     if list(lm_kwargs.get("delays", [])) != DELAYS:
         raise CheckpointError(f"{folder}: delays {lm_kwargs.get('delays')} are not PersonaPlex's {DELAYS}; take a PersonaPlex checkpoint")
     try:
+        opened = Checkpoint(folder, lm_kwargs, mimi_config, source or folder.resolve().name, revision, licence, source)
         with torch.device("meta"):
-            lm = loaders.get_moshi_lm(None, lm_kwargs=lm_kwargs, device="meta")
-            mimi = loaders.get_mimi(None, mimi_config, device="meta", num_codebooks=HEARD)
+            lm, mimi = opened.empty_lm(torch.bfloat16), opened.empty_mimi()
     except (TypeError, KeyError, ValueError, AssertionError) as error:
         raise CheckpointError(f"{folder / 'config.json'}: its model description cannot be built ({error}); restore the file") from error
     _compare(folder / LM_FILE, stored, shapes_on_disk(lm))
@@ -109,8 +125,26 @@ def open_checkpoint(folder: Path, *, revision: str = "local", licence: str = "un
     if (mimi.sample_rate, mimi.frame_size) != (SAMPLE_RATE, FRAME_SAMPLES):
         raise CheckpointError(f"{folder}: Mimi has frames of {mimi.frame_size} samples at {mimi.sample_rate} Hz, not 1920 at 24000")
     _check_text(folder / TEXT_FILE, int(lm_kwargs["text_card"]))
-    name = source or folder.resolve().name
-    return Checkpoint(folder, lm_kwargs, mimi_config, name, revision, licence, source)
+    return opened
+
+
+def drop_unheard(lm: LMModel) -> None:
+    """Lets the weights of the depth steps go that are never run: of 16 in the published file the last 8, 1.4 GB of it.
+
+    The depth transformer keeps its 16 places all the same: with 8 its sums would be rounded otherwise, and bfloat16 ties would flip."""
+    if len(lm.linears) <= HEARD:
+        return
+    lm.depformer_in, lm.linears = lm.depformer_in[:HEARD], lm.linears[:HEARD]
+    lm.depformer_emb = lm.depformer_emb[: HEARD - 1]
+    lm.depformer_norms = lm.depformer_norms[:HEARD]
+    for module in list(lm.depformer.modules()):
+        if isinstance(module, StreamingTransformerLayer) and isinstance(module.gating, nn.ModuleList):
+            module.gating = module.gating[:HEARD]
+        elif isinstance(module, StreamingMultiheadAttention):
+            module.in_projs, module.out_projs = module.in_projs[:HEARD], module.out_projs[:HEARD]
+            for weight in module.parameters():
+                # The file has all steps in one tensor, which would live on as long as a part of it is shown.
+                weight.data = weight.data.clone()
 
 
 def read_shapes(path: Path) -> Shapes:
@@ -186,18 +220,5 @@ def _check_text(path: Path, text_card: int) -> None:
         raise CheckpointError(f"{path}: {pieces} pieces, but the model has {text_card} text tokens; take both from one revision")
 
 
-def _bytes_needed(path: Path, dtype: torch.dtype) -> int:
-    """Weights as stored, and a second copy while they are cast to another type."""
-    stored = path.stat().st_size
-    _shape, name = next(iter(_read_header(path).values()))
-    as_stored = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}.get(name)
-    if as_stored is None or as_stored == dtype:
-        return stored
-    return stored + stored * dtype.itemsize // as_stored.itemsize
-
-
-def check_memory(needed: int, device: torch.device, what: str, repair: str) -> None:
-    """Raises CheckpointError when `needed` bytes for `what` are not free on `device`."""
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
-    if needed > free:
-        raise CheckpointError(f"{what} need {needed / 2**30:.1f} GiB on {device}, {free / 2**30:.1f} GiB are free; {repair}")
+def _window(context: int | None) -> dict[str, int]:
+    return {} if context is None else {"context": context}

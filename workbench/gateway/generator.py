@@ -43,9 +43,10 @@ def initial_tokens(lm: LMModel) -> torch.Tensor:
 
 
 class Generator:
-    """`rows` rows over one model. Everything is called from one thread. `draws`: ReferenceDraws for parity with the reference's seeds."""
+    """`rows` rows over one model. Everything is called from one thread. `draws`: ReferenceDraws for parity with the reference's seeds.
+    `capture`: False where a pass does more than a CUDA graph may hold."""
 
-    def __init__(self, lm: LMModel, rows: int, *, draws: ReferenceDraws | None = None) -> None:
+    def __init__(self, lm: LMModel, rows: int, *, draws: ReferenceDraws | None = None, capture: bool = True) -> None:
         self.lm = lm
         self.rows = rows
         device = lm.device
@@ -65,8 +66,9 @@ class Generator:
         self.positions = [0] * rows
         """Executed positions of each row; the attention window reaches back `lm.context` of them."""
         self._streaming = lm.transformer.streaming(rows)
-        self._capturing = device.type == "cuda"
-        self._graphed = CUDAGraphed(self._pass, disable=not self._capturing)
+        self.capturing = device.type == "cuda" and capture and draws is None
+        """One pass is a captured CUDA graph. The reference's draws are made on the host, which a graph would freeze."""
+        self._graphed = CUDAGraphed(self._pass, disable=not self.capturing)
 
     def close(self) -> None:
         """Stops streaming, so that the model can be used otherwise."""
@@ -99,18 +101,27 @@ class Generator:
         self.positions[row] = snapshot.positions
 
     @torch.no_grad()
-    def step(self, user: torch.Tensor, active: list[bool]) -> Output:
-        """One frame. `user` [B, 8] int64 codes; rows that are not `active` pause and are left as they are."""
-        mask = torch.tensor(active).to(self.lm.device)
+    def step(self, user: torch.Tensor, active: list[bool], mask: torch.Tensor | None = None) -> Output:
+        """One frame. `user` [B, 8] int64 codes; rows that are not `active` pause and are left as they are. `mask` [B]: `active`, where
+        it is on the device already."""
+        mask = torch.tensor(active).to(self.lm.device) if mask is None else mask
         if self._reference is not None:
             self._reference.begin([row for row, is_active in enumerate(active) if is_active])
-        with nullcontext() if self._capturing else eager():
+        with nullcontext() if self.capturing else eager():
             tokens, marks, finite = self._graphed(user, mask)
         if self._reference is not None:
             self._reference.finish(HEARD)
         for row, is_active in enumerate(active):
             self.positions[row] += is_active
         return Output(tokens, marks, finite)
+
+    def upcoming(self, row: int) -> torch.Tensor:
+        """[9] text and agent codebooks that the last frame drew for `row` and its next pass reads, on the device."""
+        return self._tokens[row, : 1 + HEARD].clone()
+
+    def lead(self, row: int, tokens: torch.Tensor) -> None:
+        """Has `row` read other `tokens` [9] than it drew, so that two models can be compared on one history."""
+        self._tokens[row, : 1 + HEARD] = tokens
 
     def _pass(self, user: torch.Tensor, active: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         self.lm.transformer.set_exec_mask(active)

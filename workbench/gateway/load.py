@@ -12,6 +12,7 @@ import torch
 from workbench.gateway.checkpoint import Checkpoint, CheckpointError, open_checkpoint
 from workbench.gateway.hub import fetch_checkpoint
 from workbench.gateway.model import Model
+from workbench.gateway.modes import PLAIN, MemoryMode
 from workbench.gateway.voices import unpack_voices
 
 Dtype = Literal["bfloat16", "float32"]
@@ -35,6 +36,7 @@ def load_model(
     dtype: Dtype | None = None,
     voices: Path | None = None,
     parity: bool = False,
+    mode: MemoryMode = PLAIN,
 ) -> Model:
     """Loads weights and voices. `dtype`: bfloat16 on CUDA and float32 on a CPU unless given. `voices`: a folder; else the
     checkpoint's own `voices.tgz` or `voices/`. Raises CheckpointError or VoiceError."""
@@ -48,7 +50,7 @@ def load_model(
         folder = voices or _own_voices(checkpoint.folder, Path(scratch))
         if not folder.is_dir():
             raise CheckpointError(f"{folder}: no voices there; give a folder of voices, or put voices.tgz beside the checkpoint")
-        return Model(checkpoint, rows=rows, device=place, dtype=kind, voices=folder, parity=parity)
+        return Model(checkpoint, rows=rows, device=place, dtype=kind, voices=folder, parity=parity, mode=mode)
 
 
 def _own_voices(folder: Path, scratch: Path) -> Path:

@@ -5,6 +5,7 @@ Used by one thread: the slots' owner thread, or an offline run.
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,13 +14,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from moshi.models.compression import MimiModel
-from moshi.models.lm import LMModel
 from numpy.typing import NDArray
 from sentencepiece import SentencePieceProcessor
 
-from workbench.audio.frames import FRAME_SAMPLES, Pcm
-from workbench.gateway.checkpoint import HEARD, Checkpoint, CheckpointError, check_memory
+from workbench.audio.frames import FRAME_MS, FRAME_SAMPLES, Pcm
+from workbench.gateway.checkpoint import HEARD, Checkpoint, CheckpointError
 from workbench.gateway.generator import Generator, initial_tokens
+from workbench.gateway.memory import Memory, load_fitted, measure, room_left
+from workbench.gateway.modes import PLAIN, MemoryMode
+from workbench.gateway.ports import Ports
 from workbench.gateway.prefill import Prefiller
 from workbench.gateway.prompts import EPAD, PAD, Prompt, PromptError, assemble, encode_text
 from workbench.gateway.sampling import GREEDY, ReferenceDraws, Sampling
@@ -31,6 +34,8 @@ SNAPSHOT_BYTES = 4 << 30
 """Room for about 40 prompts of the 7B model (94 MB each at 180 positions)."""
 WARM_UP_STEPS = 4
 """Enough for moshi to capture its CUDA graphs, which happens in the second call."""
+TIMED_STEPS = 5
+"""Of which the median is the time that is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,29 +64,41 @@ class Model:
         dtype: torch.dtype,
         voices: Path,
         parity: bool = False,
-        snapshot_bytes: int = SNAPSHOT_BYTES,
+        mode: MemoryMode = PLAIN,
+        snapshot_bytes: int | None = None,
     ) -> None:
-        """Raises CheckpointError when memory is too small for the weights or for the rows."""
+        """`snapshot_bytes`: room for prompts; by default half of what is left free, at most `SNAPSHOT_BYTES`.
+
+        Raises CheckpointError when memory is too small, before anything is loaded, or the mode does not suit the checkpoint."""
+        if mode.context is not None and mode.context > checkpoint.context:
+            raise CheckpointError(f"--context {mode.context} is more than the {checkpoint.context} that {checkpoint.name} was trained with")
         self.checkpoint = checkpoint
+        self.mode = mode
+        left = room_left(checkpoint, rows, device, dtype, mode)
         self.rows = rows
         self.device = device
         self.tokenizer: SentencePieceProcessor = checkpoint.load_text()
         mimi_window = int(checkpoint.mimi_config["transformer"]["context"])
-        self.lm: LMModel = checkpoint.load_lm(device, dtype, context=checkpoint.context - 1 if parity else None)
+        window = (mode.context or checkpoint.context) - parity
+        self.lm, self._layers = load_fitted(checkpoint, device, dtype, mode, context=window)
         self.mimi: MimiModel = checkpoint.load_mimi(device, context=mimi_window - 1 if parity else None)
         self._initial = initial_tokens(self.lm)
         self.voices, self.broken_voices = self._load_voices(voices)
-        check_rows(self.lm, rows)
         self.draws = ReferenceDraws(rows) if parity else None
-        self.snapshots = Snapshots(snapshot_bytes)
+        self.snapshots = Snapshots(min(SNAPSHOT_BYTES, left // 2) if snapshot_bytes is None else snapshot_bytes)
         self.prefiller = Prefiller(self.lm, self.snapshots, revision=checkpoint.revision)
-        self.generator = Generator(self.lm, rows, draws=self.draws)
+        self.generator = Generator(self.lm, rows, draws=self.draws, capture=not mode.cpu_offload)
+        self._ports = Ports(rows, device)
         self._mimi_streaming = self.mimi.streaming(rows)
 
     def close(self) -> None:
         """Stops streaming and lets the memory go."""
         self._mimi_streaming.close()
         self.generator.close()
+
+    def memory(self) -> Memory:
+        """What it takes, counted from its tensors."""
+        return measure(self.lm, self.mimi, self.rows, self._layers)
 
     def find_voice(self, name: str) -> Voice:
         """A voice by its file name, with or without the ending. Raises VoiceError."""
@@ -135,7 +152,8 @@ class Model:
         return pcm
 
     def warm_up(self) -> float:
-        """Runs real steps, so that graphs are captured and kernels chosen before the first visitor; gives the ms of the last one.
+        """Runs real steps of all rows, so that graphs are captured and kernels chosen before the first visitor; gives the median time of
+        those that came after, in ms.
 
         Raises CheckpointError when the model's output is not numbers."""
         if not self.voices:
@@ -144,29 +162,39 @@ class Model:
         snapshot = self.prefiller.run(prompt)
         for row in range(self.rows):
             self.join(row, snapshot)
-        for _ in range(WARM_UP_STEPS):
+        times_ms = []
+        for _ in range(WARM_UP_STEPS + TIMED_STEPS):
             began_s = time.perf_counter()
             frames = self.step(np.zeros((self.rows, FRAME_SAMPLES), dtype=np.float32), [True] * self.rows)
-        took_ms = (time.perf_counter() - began_s) * 1_000
+            times_ms.append((time.perf_counter() - began_s) * 1_000)
         for row in range(self.rows):
             self.clear(row)
         if not frames.finite.all():
             raise CheckpointError(
                 f"{self.checkpoint.name}: the model's output is not numbers; the weights are damaged, download them again"
             )
-        return took_ms
+        return statistics.median(times_ms[WARM_UP_STEPS:])
+
+    def told_speed(self, step_ms: float) -> str:
+        """What a measured step means for a talk."""
+        factor = step_ms / FRAME_MS
+        judged = "real time" if factor < 1 else "NOT real time, talks will not keep up with their 80 ms frames"
+        measured = f"A step of {self.rows} slots takes {step_ms:.1f} ms on {self.device} ({self.mode})"
+        return f"{measured}: real-time factor {factor:.2f}, {judged}."
 
     def piece(self, token: int) -> str:
         """What a text token is on the wire: the piece with a space for its mark; empty for PAD and EPAD."""
         return "" if token in (EPAD, PAD) else str(self.tokenizer.id_to_piece(token)).replace("\u2581", " ")
 
     def _step(self, user: Pcm, active: list[bool]) -> Frames:
-        self.mimi.set_exec_mask(torch.tensor(active))
-        codes = self.mimi.encode(torch.from_numpy(user).to(self.device)[:, None])
-        output = self.generator.step(codes[:, :, 0], active)
+        ports = self._ports
+        ports.send(user, active)
+        self.mimi.set_exec_mask(ports.active)
+        codes = self.mimi.encode(ports.pcm[:, None])
+        output = self.generator.step(codes[:, :, 0], active, ports.active)
         pcm = self.mimi.decode(output.tokens[:, 1 : 1 + HEARD, None])[:, 0]
         finite = output.finite & torch.isfinite(pcm).all(dim=-1)
-        return Frames(pcm.cpu().numpy(), output.tokens.cpu().numpy(), output.marks.cpu().numpy(), finite.cpu().numpy())
+        return Frames(*ports.fetch(pcm, output.tokens, output.marks, finite))
 
     def _load_voices(self, folder: Path) -> tuple[Mapping[str, Voice], Mapping[str, str]]:
         voices, broken = {}, {}
@@ -176,14 +204,3 @@ class Model:
             except VoiceError as error:
                 broken[name] = str(error)
         return voices, broken
-
-
-def row_bytes(lm: LMModel) -> int:
-    """Memory of one row's keys and values."""
-    return len(lm.transformer.layers) * 2 * lm.dim * (lm.context or 0) * lm.dtype.itemsize
-
-
-def check_rows(lm: LMModel, rows: int) -> None:
-    """Raises CheckpointError when `rows` rows, and the one for prompts, do not fit into the free memory."""
-    each = row_bytes(lm)
-    check_memory(each * (rows + 1), lm.device, f"{rows} slots of {each / 2**30:.2f} GiB and one for prompts", "take fewer slots")

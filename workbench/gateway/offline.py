@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from workbench.audio.frames import FRAME_SAMPLES, Pcm
 from workbench.audio.wav import load_wav, write_wav
+from workbench.gateway.agreement import as_table, compare, greedy_draws
 from workbench.gateway.model import Model
 from workbench.gateway.prompts import EPAD, PAD, SILENCE, SINE
 from workbench.gateway.sampling import Sampling
+from workbench.gateway.snapshots import Snapshot
 from workbench.pieces import PieceJoiner
 
 DEFAULT_TEXT = "You are a wise and friendly teacher. Answer questions or provide advice in a clear and engaging way."
@@ -54,9 +56,8 @@ def run_offline(model: Model, options: OfflineOptions, progress: Callable[[int, 
     A model with `parity` gives the reference's rows, which are one frame late: first the prompt's last frame, and no answer to the
     last one of the input. Raises AudioError, VoiceError, PromptError, PrefillError."""
     pcm = load_wav(options.input_wav)
-    frames: Pcm = np.pad(pcm, (0, -len(pcm) % FRAME_SAMPLES)).reshape(-1, FRAME_SAMPLES)
-    prompt = model.prompt(model.find_voice(options.voice_prompt), model.text_ids(options.text_prompt))
-    model.join(0, model.prefiller.run(prompt), options.sampling, options.seed)
+    frames = _in_frames(pcm)
+    model.join(0, _prompted(model, options), options.sampling, options.seed)
     answers: list[Pcm] = []
     rows: list[NDArray[np.int64]] = []
     if model.draws is not None:
@@ -80,6 +81,24 @@ def run_offline(model: Model, options: OfflineOptions, progress: Callable[[int, 
     if options.output_tokens is not None:
         np.savez(options.output_tokens, out=tokens.astype(np.int16))
     return result
+
+
+def check_agreement(full: Model, smaller: Model, options: OfflineOptions) -> str:
+    """A table of how far `smaller` draws the tokens that `full` draws from the same input, both greedily. Raises as `run_offline`."""
+    user = list(_in_frames(load_wav(options.input_wav)))
+    reference = greedy_draws(full, _prompted(full, options), user)
+    prompted = _prompted(smaller, options)
+    own = greedy_draws(smaller, prompted, user)
+    return as_table(compare(reference, own, greedy_draws(smaller, prompted, user, led_by=reference)))
+
+
+def _in_frames(pcm: Pcm) -> Pcm:
+    """[F, 1920], the last one filled with silence."""
+    return np.pad(pcm, (0, -len(pcm) % FRAME_SAMPLES)).reshape(-1, FRAME_SAMPLES)
+
+
+def _prompted(model: Model, options: OfflineOptions) -> Snapshot:
+    return model.prefiller.run(model.prompt(model.find_voice(options.voice_prompt), model.text_ids(options.text_prompt)))
 
 
 def spell(model: Model, tokens: list[int], *, joined: bool) -> list[str]:

@@ -146,10 +146,7 @@ def serve(model: Model, options: ServerOptions, listening: socket.socket | None 
 
     Raises CheckpointError when the model's output is not numbers."""
     step_ms = model.warm_up()
-    if step_ms > FRAME_MS:
-        log.warning(
-            "a step of %d rows takes %.0f ms on %s: talks will not keep up with their 80 ms frames", model.rows, step_ms, model.device
-        )
+    log.log(logging.INFO if step_ms < FRAME_MS else logging.WARNING, "%s", model.told_speed(step_ms))
     slots = Slots(model, pace=options.pace, limits=options.limits)
     slots.start()
     log.info("%s at %s is ready for %d talks on port %d", model.checkpoint.name, model.checkpoint.revision, model.rows, options.port)
