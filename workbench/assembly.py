@@ -13,10 +13,11 @@ from workbench.audio.end_of_turn import EndOfTurn
 from workbench.audio.errors import AudioError
 from workbench.bridge.bridge import Bridge
 from workbench.bridge.config import NO_TOOLS, ToolsConfig
-from workbench.bridge.fleet import Fleet, configured_fleet
+from workbench.bridge.equipment import equip
+from workbench.bridge.fleet import Fleet
 from workbench.bridge.invocation import Timing
 from workbench.bridge.registry import Registry
-from workbench.bridge.tools import local_now, register_builtin, web_page
+from workbench.bridge.tools import local_now
 from workbench.engines.base import Engine
 from workbench.engines.classic.embedded_responder import EmbeddedResponder
 from workbench.engines.classic.engine import ClassicEngine, ResponderFor
@@ -211,13 +212,13 @@ def _wire(settings: Settings, personas: PersonaLibrary, opened: _Opened, parts: 
     store = opened.store
     recorder = Recorder(store, settings.audio_dir, recording=settings.recording)
     parts.push_async_callback(asyncio.to_thread, recorder.close)
-    registry = Registry()
-    local = register_builtin(registry, stats=lambda: figures(store, local_now().replace(hour=0, minute=0, second=0, microsecond=0)))
-    parts.callback(local.close)
-    if opened.tools.web is not None:
-        web_page.register(registry, local, opened.tools.web.allowed, opened.tools.web.timeout_s)
-    fleet = configured_fleet(registry, opened.tools, tell=progress)
-    parts.push_async_callback(fleet.close)
+    equipment = equip(
+        opened.tools,
+        stats=lambda: figures(store, local_now().replace(hour=0, minute=0, second=0, microsecond=0)),
+        tell=progress,
+    )
+    parts.push_async_callback(equipment.close)
+    registry = equipment.registry
     timing = Timing(filler_after_ms=settings.tool_filler_ms, filler=Timing().filler if settings.tool_filler_ms else "")
 
     hearer = SecondEar(opened.asr) if settings.tool_fidelity else None
@@ -253,7 +254,7 @@ def _wire(settings: Settings, personas: PersonaLibrary, opened: _Opened, parts: 
         synthesisers=opened.voices,
         tts=tts,
         registry=registry,
-        fleet=fleet,
+        fleet=equipment.fleet,
         bridge_for=bridge_for,
         responder_for=responder_for,
         sessions=sessions,

@@ -19,6 +19,8 @@ from workbench.bridge.redact import HIDDEN, Redactor, redact_log
         ("https://host/x?api_key=12345678&q=1", f"https://host/x?api_key={HIDDEN}&q=1"),
         ('{"access_token": "abcd1234", "ok": 1}', f'{{"access_token": "{HIDDEN}", "ok": 1}}'),
         ("MY_PASSWORD=hunter22 refused", f"MY_PASSWORD={HIDDEN} refused"),
+        ("Authorization: Bearer abcdef123456", f"Authorization: Bearer {HIDDEN}"),
+        ("Authorization: abcdef123456 x", f"Authorization: {HIDDEN} x"),
         ("x-api-key: k-123456", f"x-api-key: {HIDDEN}"),
         ("the token ring is a network", "the token ring is a network"),
         ("nothing secret: 42", "nothing secret: 42"),
@@ -26,6 +28,7 @@ from workbench.bridge.redact import HIDDEN, Redactor, redact_log
 )
 def test_what_looks_like_a_secret_is_taken_out(text: str, cleaned: str) -> None:
     assert Redactor().clean(text) == cleaned
+    assert Redactor().clean(cleaned) == cleaned, "every layer cleans; none must mangle what another has cleaned"
 
 
 def test_learnt_values_are_taken_out_wherever_they_stand() -> None:
@@ -56,3 +59,9 @@ def test_lines_and_tracebacks_of_the_log_are_cleaned() -> None:
     assert "pw@" not in lines.getvalue()
     assert "geheimnis" not in lines.getvalue()
     assert f"ValueError: the key is {HIDDEN}" in lines.getvalue()
+
+
+@given(st.text(alphabet="tokensecrBa :=\"'[]hid/@1234567890", max_size=60))
+def test_what_is_clean_stays_as_it_is(text: str) -> None:
+    cleaned = Redactor().clean(text)
+    assert Redactor().clean(cleaned) == cleaned

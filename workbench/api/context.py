@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from workbench.api.entrance import Entrance
 from workbench.api.probes import Probes
 from workbench.api.text_talks import TextTalks
+from workbench.api.tool_states import ToolStates
 from workbench.assembly import Workbench
 from workbench.telemetry import Telemetry
 
@@ -23,12 +24,14 @@ class Context:
     entrance: Entrance
     probes: Probes
     text_talks: TextTalks
+    tool_states: ToolStates
 
 
 def make_context(workbench: Workbench) -> Context:
     telemetry = Telemetry(workbench)
     text_talks = TextTalks(recorder=workbench.recorder, bridge_for=workbench.bridge_for, responder_for=workbench.responder_for)
-    return Context(workbench, telemetry, Entrance(workbench, telemetry), Probes(workbench.roster), text_talks)
+    entrance, probes, tool_states = Entrance(workbench, telemetry), Probes(workbench.roster), ToolStates(workbench.fleet)
+    return Context(workbench, telemetry, entrance, probes, text_talks, tool_states)
 
 
 def _context(request: Request) -> Context:

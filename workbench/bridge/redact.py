@@ -15,7 +15,7 @@ _USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
 _SCHEME = re.compile(r"\b(bearer|basic|token)\s+[A-Za-z0-9+/=._~\-]{6,}", re.IGNORECASE)
 _NAMED = re.compile(
     r"(?P<name>[\"']?[A-Za-z0-9_\-]*(?:authorization|api[_\-]?key|access[_\-]?key|token|secret|passw(?:or)?d)[\"']?)"
-    r"(?P<is>\s*[=:]\s*)(?P<quote>[\"']?)[^\s\"'&,;}\]]{4,}",
+    r"(?P<is>\s*[=:]\s*)(?P<quote>[\"']?)(?!\[hidden\]|(?:bearer|basic|token)\s+\[hidden\])[^\s\"'&,;}\]]{4,}",
     re.IGNORECASE,
 )
 
@@ -45,11 +45,7 @@ class Redactor:
         """Without learnt values, user names and passwords in URLs, credentials of headers, and values of names such as `api_key`."""
         text = _USERINFO.sub(f"{HIDDEN}@", self.known(text))
         text = _SCHEME.sub(lambda found: f"{found[1]} {HIDDEN}", text)
-        return _NAMED.sub(_without_value, text)
-
-
-def _without_value(found: re.Match[str]) -> str:
-    return found[0] if HIDDEN in found[0] else f"{found['name']}{found['is']}{found['quote']}{HIDDEN}"
+        return _NAMED.sub(rf"\g<name>\g<is>\g<quote>{HIDDEN}", text)
 
 
 SECRETS = Redactor()
@@ -70,6 +66,8 @@ class RedactingFormatter(logging.Formatter):
 
 def redact_log(root: logging.Logger | None = None, redactor: Redactor = SECRETS) -> None:
     """Has every handler of the log write without secrets. The libraries that talk to providers log addresses and errors as they are."""
-    for handler in (root or logging.getLogger()).handlers:
+    handlers = (root or logging.getLogger()).handlers
+    # The last resort writes what nobody else does, as in a command that sets up no log.
+    for handler in (*handlers, *([logging.lastResort] if logging.lastResort is not None else [])):
         if not isinstance(handler.formatter, RedactingFormatter):
             handler.setFormatter(RedactingFormatter(handler.formatter, redactor))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from pydantic import ValidationError
 
+from workbench.bridge.redact import redact_log
 from workbench.settings import Settings
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def told_plainly() -> Iterator[None]:
 
 def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Runs a command's work in an event loop of its own, its faults told plainly."""
+    redact_log()
     with told_plainly():
         return asyncio.run(work())
 

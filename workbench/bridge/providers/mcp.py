@@ -70,13 +70,12 @@ class McpProvider:
 
     async def open(self) -> Sequence[Tool]:
         await self.close()
-        client = await self._link.open()
         try:
-            self._box = await self._list(client)
+            self._box = await self._list(await self._link.open())
         except Exception as error:  # noqa: BLE001 - of what kind it was is told by `explain`
             fault = self._link.explain(error)
             await self._link.close()
-            self._away = str(fault)
+            self._away = str(fault).rstrip(".")
             raise fault from None
         return tuple(self._box.tools)
 
@@ -185,7 +184,7 @@ class McpProvider:
             self.on_tools(tuple(self._box.tools))
 
     def _lost(self, reason: str) -> None:
-        self._away = reason
+        self._away = reason.rstrip(".")
         log.warning("mcp server %s is lost: %s", self.name, reason)
         if self.on_lost is not None:
             self.on_lost(reason)

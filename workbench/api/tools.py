@@ -1,0 +1,141 @@
+"""The operator's view of the tools: what there is, how its providers are, and one tool tried by hand."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+
+from workbench.api.context import Ctx
+from workbench.api.errors import ApiError, errors
+from workbench.bridge.fleet import ProviderStatus
+from workbench.bridge.tool import Tool, ToolError
+from workbench.bridge.trial import NeedsConfirmation, try_tool
+from workbench.events import Tier
+from workbench.transports.origin import origin_allowed
+
+log = logging.getLogger(__name__)
+
+router = APIRouter(tags=["tools"])
+
+
+class CallsState(BaseModel):
+    """What the guard before a provider has seen since this server started."""
+
+    breaker: Literal["closed", "open", "half_open"] = Field(description="`open`: it is not asked; `half_open`: one call may try.")
+    running: int
+    waiting: int = Field(description="Calls that wait for others to end.")
+    calls: int
+    failures: int = Field(description="Attempts that the provider did not answer.")
+    last_latency_ms: float | None = Field(description="Of the last call that was answered, ms; null before the first.")
+    last_error: str = Field(description="Of the last call without a result, without secrets; empty before the first.")
+
+
+class ProviderState(BaseModel):
+    """Who carries out tools."""
+
+    name: str
+    kind: str = Field(description="`local`, `mas`, `n8n` or `mcp`.")
+    ready: bool = Field(description="It answered when it was asked, and its tools are registered.")
+    reason: str
+    repair: str = Field(description="How to mend it; empty when it is ready.")
+    latency_ms: float | None = Field(description="Of that question, ms; null when it was not answered.")
+    calls: CallsState | None = Field(description="null for functions of the server itself, before which no guard stands.")
+    tools: list[str]
+    notices: list[str] = Field(description="Tools that were left out or renamed, and names in the configuration that do not exist.")
+
+
+class ToolState(BaseModel):
+    """One tool."""
+
+    name: str
+    description: str
+    tier: Tier = Field(description="`read` runs, `write` asks once, `destructive` asks for the irreversible phrase.")
+    provider: str
+    ready: bool = Field(description="Its provider is.")
+    timeout_s: float
+    parameters: dict[str, Any] = Field(description="JSON Schema of its arguments.")
+    phrases: list[str] = Field(description="Ways to ask for it; empty: its name and its description are.")
+    catches: bool = Field(description="It takes commands that fit no other tool.")
+
+
+class ToolsAnswer(BaseModel):
+    """All tools and providers."""
+
+    providers: list[ProviderState]
+    tools: list[ToolState]
+    probed_at: datetime = Field(description="When the providers were asked: at most 3 s ago.")
+
+
+class TrialRequest(BaseModel):
+    """A tool to be called by hand."""
+
+    arguments: dict[str, Any] = Field(default_factory=dict, description="As its `parameters` say.")
+    confirm: bool = Field(default=False, description="Needed for a tool that changes something: the operator's own word.")
+
+
+class TrialAnswer(BaseModel):
+    """What came of it. A tool that failed is an answer too."""
+
+    tool: str
+    provider: str
+    tier: Tier
+    arguments: dict[str, Any]
+    status: Literal["success", "error", "timeout"]
+    latency_ms: float = Field(description="Measured, ms.")
+    spoken: str = Field(description="What would be said, before it is shortened for the ear.")
+    result: dict[str, Any] | None = Field(description="The whole result, cut to size; null unless the status is `success`.")
+    error: str = Field(description="Without secrets; empty when the status is `success`.")
+    progress: list[str] = Field(description="What the tool told on the way.")
+
+
+@router.get("/api/tools")
+async def list_tools(context: Ctx) -> ToolsAnswer:
+    """Every tool, and the true state of every provider: each was asked within the last 3 s."""
+    states, probed_at = await context.tool_states.get()
+    return ToolsAnswer(
+        providers=[ProviderState.model_validate(asdict(state)) for state in states],
+        tools=[_tool(tool, states) for tool in context.workbench.registry],
+        probed_at=probed_at,
+    )
+
+
+def _tool(tool: Tool, states: Sequence[ProviderStatus]) -> ToolState:
+    return ToolState(
+        name=tool.name,
+        description=tool.description,
+        tier=tool.tier,
+        provider=tool.provider,
+        ready=any(state.name == tool.provider and state.ready for state in states),
+        timeout_s=tool.timeout_s,
+        parameters=dict(tool.parameters),
+        phrases=list(tool.phrases),
+        catches=tool.catches,
+    )
+
+
+@router.post("/api/tools/{name}/call", responses=errors(400, 403, 404, 409))
+async def call_tool(context: Ctx, request: Request, name: str, wanted: TrialRequest) -> TrialAnswer:
+    """Calls a tool once, outside of any talk, by the same guard. What changes something needs `confirm`; without it the answer is 409
+    and says what would be done."""
+    allowed = context.workbench.settings.allowed_origins
+    if not origin_allowed(request.headers.get("origin"), request.headers.get("host"), allowed):
+        # A page of another site must not use the visitor's browser to reach the tools of the visitor's machine.
+        raise ApiError(403, "foreign_origin", "This origin may not call tools; add it to WORKBENCH_ALLOWED_ORIGINS.")
+    registry = context.workbench.registry
+    if all(tool.name != name for tool in registry):
+        raise ApiError(404, "unknown_tool", f"There is no tool called {name[:80]!r}. GET /api/tools lists them.")
+    try:
+        trial = await try_tool(registry, name, wanted.arguments, confirmed=wanted.confirm)
+    except NeedsConfirmation as error:
+        raise ApiError(409, "confirmation_required", f"{error} Send confirm: true to call it.") from error
+    except ToolError as error:
+        raise ApiError(400, "bad_arguments", str(error)) from error
+    log.info("tool %s was called by hand: %s after %.0f ms", trial.tool, trial.status, trial.latency_ms)
+    context.tool_states.forget()
+    return TrialAnswer.model_validate(asdict(trial))
