@@ -78,6 +78,20 @@ def test_the_agents_own_pieces_make_a_backchannel_too() -> None:
     assert [turn.speaker for turn in talk.of(TurnEnded)] == ["user"]
 
 
+def test_words_go_to_the_speech_that_is_nearest() -> None:
+    """The turn that follows an acknowledgement at once keeps its own words."""
+    talk = Talk()
+    talk.speech("agent", 1.0)
+    talk.speech("user", 2.0, 2.4)
+    talk.user_says(2.0, "Yeah.")
+    talk.stop("agent", 2.5)
+    talk.speech("user", 2.65, 4.0)
+    talk.user_says(2.65, "And what about Spain?")
+    talk.settle(9.0)
+    assert [heard.text for heard in talk.of(Backchannel)] == ["Yeah."]
+    assert [turn.text for turn in talk.of(TurnEnded) if turn.speaker == "user"] == ["And what about Spain?"]
+
+
 def test_a_short_command_over_the_agent_is_no_backchannel() -> None:
     talk = Talk()
     talk.speech("agent", 1.0)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from workbench.audio.frames import SAMPLES_PER_MS
-from workbench.dynamics.backchannels import GLUE, TimedText, backchannels_of, words_in
+from workbench.dynamics.backchannels import TimedText, backchannels_of, joined
 from workbench.dynamics.barge_ins import AGENT_PAUSE_MS, YIELD_WINDOW_MS, classify
 from workbench.dynamics.segments import Segment, merge
 from workbench.dynamics.turns import TURN_PAUSE_MS, Turn, turns, within_overlap
@@ -129,20 +129,18 @@ class TurnTracker:
                 return
             if not closing and any(pending.onset <= turn.end for pending in self._barge_ins):
                 return
-            self._publish_backchannels(turn)
+            self._publish_backchannels(turn, now)
             self._publish_turn(turn, after[0].start if after else now)
             self._forget(turn)
 
     def _words_are_in(self, turn: Turn) -> bool:
         return any(turn.start - SETTLE_SAMPLES <= word.at <= turn.end for word in self._words[turn.speaker])
 
-    def _publish_backchannels(self, turn: Turn) -> None:
+    def _publish_backchannels(self, turn: Turn, now: int) -> None:
         """What the other acknowledged within the turn. Those words belong to no turn."""
         speaker = OTHER[turn.speaker]
-        words = self._words[speaker]
-        for found in backchannels_of(speaker, self._tracks[speaker], [turn.segment], words):
-            heard = words_in(found.segment, words)
-            self._words[speaker] = [word for word in self._words[speaker] if word not in heard]
+        for found in backchannels_of(speaker, self._segments(speaker, now), [turn.segment], self._words[speaker]):
+            self._words[speaker] = [word for word in self._words[speaker] if word not in found.words]
             self._publish(Backchannel, at_samples=found.start, speaker=speaker, text=found.text, duration_ms=found.duration_ms)
 
     def _publish_turn(self, turn: Turn, before: int) -> None:
@@ -158,7 +156,7 @@ class TurnTracker:
             at_samples=turn.end,
             turn_id=uuid.uuid4().hex,
             speaker=turn.speaker,
-            text=GLUE[turn.speaker].join(word.text for word in mine).strip(),
+            text=joined(turn.speaker, mine),
             start_samples=turn.start,
             end_samples=turn.end,
             latency_ms=latency_ms,

@@ -41,12 +41,16 @@ class TimedText:
 
 @dataclass(frozen=True, slots=True)
 class BackchannelFound:
-    """One backchannel. `text` is "" where no words were heard."""
+    """One backchannel with the words that were heard of it, which may be none."""
 
     speaker: Speaker
     start: int
     end: int
-    text: str
+    words: tuple[TimedText, ...]
+
+    @property
+    def text(self) -> str:
+        return joined(self.speaker, self.words)
 
     @property
     def segment(self) -> Segment:
@@ -57,29 +61,38 @@ class BackchannelFound:
         return (self.end - self.start) / SAMPLES_PER_MS
 
 
+def joined(speaker: Speaker, words: Sequence[TimedText]) -> str:
+    """The words as one text, "" for none."""
+    return GLUE[speaker].join(word.text for word in words).strip()
+
+
 def is_acknowledgement(text: str) -> bool:
     """Whether words, if there are any, only acknowledge: at most two, all of the lexicon. Silence of the recogniser passes."""
     words = _WORD.findall(text.lower())
     return len(words) <= BACKCHANNEL_WORDS and all(word in ACKNOWLEDGEMENTS for word in words)
 
 
-def words_in(segment: Segment, words: Sequence[TimedText]) -> list[TimedText]:
-    """The words that belong to a stretch of speech, give or take `WORD_SLACK_MS`."""
-    slack = WORD_SLACK_MS * SAMPLES_PER_MS
-    return [word for word in words if segment.start - slack <= word.at <= segment.end + slack]
+def words_by_ipu(speech: Sequence[Segment], words: Sequence[TimedText]) -> list[list[TimedText]]:
+    """For each stretch of speech the words that are nearest to it, and no further off than `WORD_SLACK_MS`."""
+    found: list[list[TimedText]] = [[] for _ in speech]
+    for word in words:
+        distances = [max(ipu.start - word.at, word.at - ipu.end, 0) for ipu in speech]
+        nearest = min(range(len(speech)), key=lambda index: distances[index], default=None)
+        if nearest is not None and distances[nearest] <= WORD_SLACK_MS * SAMPLES_PER_MS:
+            found[nearest].append(word)
+    return found
 
 
 def backchannels_of(
     speaker: Speaker, own: Sequence[Segment], others: Sequence[Segment], words: Sequence[TimedText] = ()
 ) -> list[BackchannelFound]:
     """The backchannels of one speaker, by start. `words` are that speaker's; without them duration and place decide alone."""
-    floor = ipus(others)
-    found = []
-    for ipu in ipus(own):
-        text = GLUE[speaker].join(word.text for word in words_in(ipu, words)).strip()
-        if within_overlap(ipu, floor) and is_acknowledgement(text):
-            found.append(BackchannelFound(speaker, ipu.start, ipu.end, text))
-    return found
+    floor, speech = ipus(others), ipus(own)
+    return [
+        BackchannelFound(speaker, ipu.start, ipu.end, tuple(heard))
+        for ipu, heard in zip(speech, words_by_ipu(speech, words), strict=True)
+        if within_overlap(ipu, floor) and is_acknowledgement(joined(speaker, heard))
+    ]
 
 
 def backchannels(
