@@ -224,7 +224,8 @@ def _wire(settings: Settings, personas: PersonaLibrary, opened: _Opened, parts: 
     hearer = SecondEar(opened.asr) if settings.tool_fidelity else None
 
     def bridge_for(persona: Persona) -> Bridge:
-        return Bridge(registry, allowed=persona.tools, names=[persona.name], timing=timing, hearer=hearer)
+        access = opened.tools.access.table(persona.persona_id)
+        return Bridge(registry, allowed=persona.tools, names=[persona.name], timing=timing, hearer=hearer, access=access)
 
     responder_for = functools.partial(_responder_for, opened.endpoint, registry)
     tts = FallbackTts(list(opened.voices), on_change=lambda message: classic.announce(message))

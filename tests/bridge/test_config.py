@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from workbench.bridge import config as configuration
+from workbench.bridge.access import access_of
 from workbench.bridge.config import ConfigError, environment, load, providers
 from workbench.bridge.local import LocalProvider
 from workbench.bridge.providers.mas import MasProvider
@@ -111,7 +112,7 @@ def test_variables_of_dotenv_lie_beneath_those_of_the_process(tmp_path: Path, mo
     ("text", "says"),
     [
         ("[mas\n", "this is not TOML"),
-        ("[maz]\n", "maz: no such key; known are mas, n8n, mcp, web, limits"),
+        ("[maz]\n", "maz: no such key; known are mas, n8n, mcp, web, limits, access"),
         ("[mas]\n", "[mas] url: it is missing; write it there, or set MAS_ORCHESTRATOR_URL"),
         ('[mas]\nurl = "ftp://x"', "MAS_ORCHESTRATOR_URL or mas.url must begin with http"),
         ('[mas]\nurl = "http://x"\ntimeout_s = -1', "[mas] timeout_s: Input should be greater than 0 (it is -1)"),
@@ -136,6 +137,11 @@ def test_variables_of_dotenv_lie_beneath_those_of_the_process(tmp_path: Path, mo
         ('[web]\nhosts = ["https://example.org"]', "[web] hosts: 'https://example.org' is not a host"),
         ('[web]\nhosts = ["a.org"]\nnetworks = ["10.0.0.1/8"]', "[web] networks: 10.0.0.1/8 has host bits set"),
         ("[limits]\nconcurrency = 0", "[limits] concurrency: Input should be greater than or equal to 1 (it is 0)"),
+        ("[access.users.ada]\nallow = ['*']", "[access.users.ada] allow: no such key; known are allowed, denied"),
+        ("[access.users.ada]\nallowed = 'all'", "[access.users.ada] allowed: Input should be a valid list (it is 'all')"),
+        ("[access.users.ada]\ndenied = ['']", "[access.users.ada.denied] 0: String should have at least 1 character"),
+        ("[access.personas.casual]\nallowed = ['*']", "[access.personas.casual] allowed: no such key; known are denied"),
+        ("[access.people]", "[access] people: no such key; known are users, personas"),
         ("[limits]\nconcurrency = true", "[limits] concurrency: Input should be a valid integer (it is True)"),
     ],
 )
@@ -172,6 +178,29 @@ def test_a_named_file_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b"# caf\xe9")
     with pytest.raises(ConfigError, match="UTF-8"):
         load(tmp_path / "latin.toml", {})
+
+
+def test_users_and_personas_may_have_different_tools_used(tmp_path: Path) -> None:
+    text = """
+        [access.users."*"]
+        denied = ["agent_backup_keeper"]
+        [access.users."Ada@example.org"]
+        allowed = ["n8n_*", "time_in_place"]
+        [access.personas.casual]
+        denied = ["time_*"]
+    """
+    rules = load(written(tmp_path, text), {}).access
+
+    def may(persona: str, user: str, tool: str) -> bool:
+        return access_of(rules.table(persona), user).refusal(tool) is None
+
+    assert may("myca", "", "time_in_place")
+    assert not may("myca", "", "agent_backup_keeper")
+    assert not may("casual", "", "time_in_place")
+    assert may("myca", "ada@example.org", "n8n_backup")
+    assert not may("myca", "ada@example.org", "arithmetic")
+    assert not may("casual", "ada@example.org", "time_in_place")
+    assert access_of(configuration.NO_TOOLS.access.table("casual"), "bob").refusal("anything") is None
 
 
 def test_pages_can_be_read_only_where_hosts_are_listed(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, TypeVar
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, field_validator
 
+from workbench.bridge.access import EVERYONE, Access, AccessTable
 from workbench.bridge.config_faults import ConfigError, fault_of, secret_fault
 from workbench.bridge.declared import declared_tool
 from workbench.bridge.provider import RemoteProvider
@@ -117,12 +118,45 @@ class Limits(_Table):
 DEFAULT_LIMITS = Limits()
 
 
+Patterns = list[Annotated[str, StringConstraints(min_length=1, max_length=100)]]
+
+
+class UserRule(_Table):
+    """`[access.users."name"]`: see `workbench.bridge.access`."""
+
+    allowed: Patterns = ["*"]
+    denied: Patterns = []
+
+
+class PersonaRule(_Table):
+    """`[access.personas.id]`: beside the tools that the persona's own file names."""
+
+    denied: Patterns = []
+
+
+class AccessRules(_Table):
+    """`[access]`: who may have which tools used."""
+
+    users: dict[str, UserRule] = {}
+    personas: dict[str, PersonaRule] = {}
+
+    def table(self, persona_id: str) -> AccessTable:
+        """The rules for talks with a persona, by user."""
+        users = {EVERYONE: UserRule(), **self.users}
+        denied = self.personas.get(persona_id, PersonaRule()).denied
+        return {user: Access(tuple(rule.allowed), (*rule.denied, *denied)) for user, rule in users.items()}
+
+
+EVERYTHING_ALLOWED = AccessRules()
+
+
 class _File(_Table):
     mas: Mas | None = None
     n8n: N8n | None = None
     mcp: list[dict[str, Any]] = []
     web: Web | None = None
     limits: Limits = DEFAULT_LIMITS
+    access: AccessRules = EVERYTHING_ALLOWED
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +171,7 @@ class ToolsConfig:
     mcp: Sequence[McpServer] = ()
     web: Web | None = None
     limits: Limits = DEFAULT_LIMITS
+    access: AccessRules = EVERYTHING_ALLOWED
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Where the secrets are looked up by name."""
 
@@ -169,6 +204,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> ToolsConfig:
         tuple(_mcp_server(table, index, where) for index, table in enumerate(file.mcp, 1)),
         file.web,
         file.limits,
+        file.access,
         environ,
     )
     _check_secrets(config)

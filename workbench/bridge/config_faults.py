@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -46,22 +46,26 @@ def fault_of(error: ValidationError, tables: Mapping[str, Any], model: type[Base
 
 
 def _table_name(place: list[int | str], tables: Mapping[str, Any]) -> str:
-    """`[web] ` for a table, `[[mcp]] 2 ` for one of several; empty at the top of the file."""
+    """`[web] ` for a table, `[access.users.ada] ` for an inner one, `[[mcp]] 2 ` for one of several; empty at the top of the file."""
     if not place:
         return ""
     head = str(place[0])
-    rest = [str(part + 1) if isinstance(part, int) else part for part in place[1:]]
-    bracketed = f"[[{head}]]" if isinstance(tables.get(head), list) else f"[{head}]"
-    return " ".join((bracketed, *rest)) + " "
+    if isinstance(tables.get(head), list):
+        return " ".join((f"[[{head}]]", *(str(part + 1) if isinstance(part, int) else part for part in place[1:]))) + " "
+    return f"[{'.'.join(map(str, place))}] "
 
 
 def _known(model: type[BaseModel] | None, place: list[int | str]) -> list[str]:
     """The keys that a table may have."""
-    if model is None:
-        return []
-    if not place:
-        return list(model.model_fields)
-    annotation = model.model_fields[str(place[0])].annotation
-    kinds = [annotation, *getattr(annotation, "__args__", ())]
-    inner = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
-    return list(inner.model_fields) if inner is not None else []
+    kind: Any = model
+    for part in place:
+        if _is_model(kind):
+            annotation = kind.model_fields[str(part)].annotation
+            kind = next((inner for inner in (annotation, *get_args(annotation)) if _is_model(inner) or get_origin(inner) is dict), None)
+        else:  # a table whose keys are names, such as `[access.users]`
+            kind = get_args(kind)[1] if get_origin(kind) is dict else None
+    return list(kind.model_fields) if _is_model(kind) else []
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
