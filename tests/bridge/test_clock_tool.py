@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from workbench.bridge.tools.clock_tool import answer, read_place, say_time
+from workbench.bridge.spoken_time import say_time
+from workbench.bridge.tools.clock_tool import answer, read_place
 from workbench.bridge.tools.places import NAMES, find, zone_of
 from workbench.bridge.words import tokens
 

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from workbench.bridge.local import Function
-from workbench.bridge.numbers import say_number
+from workbench.bridge.spoken_time import say_time
 from workbench.bridge.tool import Slot, SlotValue, Tool, ToolResult
 from workbench.bridge.tools.places import NAMES, SEVERAL_ZONES, find, spoken_name, zone_of
 from workbench.bridge.words import tokens, word_set
@@ -92,14 +92,3 @@ def answer(now: Callable[[], datetime]) -> Function:
         return ToolResult(spoken, {"place": name, "known": True, "zone": zone_of(name), "time": there.isoformat(timespec="seconds")})
 
     return time_in_place
-
-
-def say_time(moment: datetime) -> str:
-    """A time of day in words: 22:05 is "ten oh five at night"."""
-    hour, minute = moment.hour, moment.minute
-    part = (
-        "at night" if hour < 5 or hour >= 22 else "in the morning" if hour < 12 else "in the afternoon" if hour < 18 else "in the evening"
-    )
-    spoken_hour = say_number(hour % 12 or 12)
-    spoken_minute = "o'clock" if minute == 0 else f"oh {say_number(minute)}" if minute < 10 else say_number(minute)
-    return f"{spoken_hour} {spoken_minute} {part}"
