@@ -126,7 +126,9 @@ def _confirm(pending: Pending, reply: str | None) -> Decision:
 def _plan(tool: Tool, arguments: Mapping[str, Any]) -> str:
     description = tool.description.rstrip(".")
     plan = f"I am about to {description[:1].lower()}{description[1:]}"
-    values = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in arguments.items())
+    # The user's own words need no name before them.
+    named = ("" if name == tool.message_argument else f"{name.replace('_', ' ')} " for name in arguments)
+    values = ", ".join(f"{name}{value}" for name, value in zip(named, arguments.values(), strict=True))
     return f"{plan}: {values}." if values else f"{plan}."
 
 

@@ -55,6 +55,7 @@ async def test_an_order_that_fits_no_tool_goes_to_the_orchestrator_once_it_is_co
     assert await lab.hear("please water the mushrooms in the greenhouse")
     (proposed,) = lab.talk.of(ToolProposed)
     assert (proposed.tool, lab.mas.asked) == (CATCHING, [])
+    assert proposed.prompt.startswith("I am about to ask the orchestrator: please water the mushrooms in the greenhouse. ")
     assert await lab.hear("confirm and proceed")
     (asked,) = lab.mas.asked
     assert (asked["message"], asked["session_id"]) == ("please water the mushrooms in the greenhouse", "fake-talk")
