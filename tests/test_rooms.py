@@ -20,6 +20,7 @@ ROOMS = (
     "clock",
     "events",
     "talk",
+    "llm_endpoint",
     "dynamics",
     "settings",
     "personas",
@@ -51,7 +52,8 @@ MAY_IMPORT = {
     "talk": {"audio", "clock", "events"},
     "dynamics": set(),
     "settings": set(),
-    "bridge": {"audio", "events", "talk", "clock"},
+    "llm_endpoint": set(),
+    "bridge": {"audio", "llm_endpoint", "events", "talk", "clock"},
     "gateway": {"audio", "protocol", "pieces"},
 }
 """Rooms that may see even less than what lies above them."""

@@ -15,13 +15,15 @@ from workbench.bridge.bridge import Bridge
 from workbench.bridge.config import NO_TOOLS, ToolsConfig
 from workbench.bridge.equipment import equip
 from workbench.bridge.fleet import Fleet
+from workbench.bridge.intent import Classifier
 from workbench.bridge.invocation import Timing
+from workbench.bridge.openai_intent import OpenAiClassifier
 from workbench.bridge.registry import Registry
+from workbench.bridge.rules import RulesClassifier
 from workbench.bridge.tools import local_now
 from workbench.engines.base import Engine
 from workbench.engines.classic.embedded_responder import EmbeddedResponder
 from workbench.engines.classic.engine import ClassicEngine, ResponderFor
-from workbench.engines.classic.openai_endpoint import OpenAiEndpoint
 from workbench.engines.classic.openai_responder import OpenAiResponder
 from workbench.engines.classic.responder import Responder
 from workbench.engines.missing import MissingEngine
@@ -32,6 +34,7 @@ from workbench.engines.speech.counted import CountedAsr
 from workbench.engines.speech.recognisers import choose_recogniser
 from workbench.engines.speech.second_ear import SecondEar
 from workbench.engines.speech.synthesisers import FallbackTts, choose_synthesisers, voice_for
+from workbench.llm_endpoint import OpenAiEndpoint
 from workbench.personas import Persona, PersonaLibrary
 from workbench.sessions import Parts, Sessions
 from workbench.settings import Settings, cores
@@ -125,8 +128,9 @@ async def assemble(
     Raises StoreError, SpeechError, PersonaError, EngineError, ConfigError or AssemblyError with the repair; nothing is left open then.
     """
     personas = PersonaLibrary(settings.personas_dir)
-    personas.get(settings.persona)
-    endpoint = _endpoint(settings)
+    persona = personas.get(settings.persona)
+    endpoint = llm_endpoint(settings)
+    intent_reader(settings, endpoint, Registry(), persona)
     async with AsyncExitStack() as parts:
         if endpoint is not None:
             parts.push_async_callback(endpoint.close)
@@ -198,7 +202,8 @@ def _load_end_of_turn(settings: Settings, progress: Progress) -> EndOfTurn | Non
         return None
 
 
-def _endpoint(settings: Settings) -> OpenAiEndpoint | None:
+def llm_endpoint(settings: Settings) -> OpenAiEndpoint | None:
+    """The language model of the settings; None when none is set. Raises AssemblyError for an address or a key that cannot be one."""
     if settings.llm_base_url is None:
         return None
     key = settings.llm_api_key
@@ -225,7 +230,8 @@ def _wire(settings: Settings, personas: PersonaLibrary, opened: _Opened, parts: 
 
     def bridge_for(persona: Persona) -> Bridge:
         access = opened.tools.access.table(persona.persona_id)
-        return Bridge(registry, allowed=persona.tools, names=[persona.name], timing=timing, hearer=hearer, access=access)
+        reader = intent_reader(settings, opened.endpoint, registry, persona)
+        return Bridge(registry, allowed=persona.tools, names=[persona.name], classifier=reader, timing=timing, hearer=hearer, access=access)
 
     responder_for = functools.partial(_responder_for, opened.endpoint, registry)
     tts = FallbackTts(list(opened.voices), on_change=lambda message: classic.announce(message))
@@ -261,6 +267,16 @@ def _wire(settings: Settings, personas: PersonaLibrary, opened: _Opened, parts: 
         sessions=sessions,
         parts=parts,
     )
+
+
+def intent_reader(settings: Settings, endpoint: OpenAiEndpoint | None, registry: Registry, persona: Persona) -> Classifier:
+    """Who reads the user's words for this persona. Raises AssemblyError when that is an endpoint that is not set."""
+    rules = RulesClassifier(registry, [persona.name])
+    if settings.intent == "rules":
+        return rules
+    if endpoint is None:
+        raise AssemblyError("WORKBENCH_INTENT is llm, but no endpoint is set; set WORKBENCH_LLM_BASE_URL, or WORKBENCH_INTENT=rules.")
+    return OpenAiClassifier(endpoint, registry, rules, allowed=persona.tools, timeout_s=settings.intent_timeout_s)
 
 
 def _responder_for(endpoint: OpenAiEndpoint | None, registry: Registry, persona: Persona) -> Responder:

@@ -107,6 +107,10 @@ class Settings(BaseSettings):
     elevenlabs_voice: str | None = Field(default=None, validation_alias=_known("elevenlabs_voice"))
 
     # Tools
+    intent: Literal["rules", "llm"] = "rules"
+    """Who reads what an utterance asks for: the embedded rules, or the endpoint of `llm_base_url` (which then needs function calling)."""
+    intent_timeout_s: float = Field(default=2.0, gt=0)
+    """Wait for that endpoint in seconds, after which the rules decide."""
     tools_file: Path | None = None
     """TOML file of the tools' providers, see `workbench.example.toml`; None = `workbench.toml` where there is one."""
     tool_filler_ms: float = Field(default=1_500.0, ge=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -127,3 +128,21 @@ def test_it_loads_no_models_and_opens_no_store() -> None:
         "assert not {'duckdb', 'onnxruntime', 'numpy.random', 'gradio', 'torch'} & set(sys.modules), sorted(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", check], check=True, timeout=60)
+
+
+def test_a_language_model_must_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORKBENCH_LLM_BASE_URL", raising=False)
+    done = run(str(written(tmp_path, *ROWS)), "--classifier", "llm")
+    assert done.exit_code == 2
+    assert "set WORKBENCH_LLM_BASE_URL" in done.stderr
+
+
+def test_rows_that_a_failing_language_model_left_to_the_rules_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("WORKBENCH_LLM_BASE_URL", f"http://127.0.0.1:{taken.getsockname()[1]}/v1")
+        done = run(str(written(tmp_path, *ROWS)), "--classifier", "llm", "--json")
+    sources = json.loads(done.stdout)["sources"]
+    # The two answers to a waiting action are read from the words; the model is not asked.
+    assert sources.pop("rules") == 2
+    assert [(source[:23], count) for source, count in sources.items()] == [("rules (endpoint failed:", 3)]

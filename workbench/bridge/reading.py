@@ -215,7 +215,7 @@ class Reader:
             for sense in senses:
                 if self._fits(first, sense, rest):
                     others = frozenset(other.action for other in senses if other.tier == sense.tier and self._fits(first, other, rest))
-                    return Order(sense.action, sense.tier, first, tuple(rest), others)
+                    return Order(sense.action, _tier(sense, rest), first, tuple(rest), others)
         return None
 
     def _fits(self, verb: str, sense: Verb, rest: Sequence[str]) -> bool:
@@ -337,6 +337,15 @@ def _verb_phrases(words: Sequence[str]) -> list[tuple[tuple[Verb, ...], list[str
 
 def _is_idiom(words: Sequence[str]) -> bool:
     return any(tuple(words[:size]) in IDIOMS for size in range(2, LONGEST + 1))
+
+
+def _tier(sense: Verb, rest: Sequence[str]) -> Tier:
+    """How bad a verb with its object is: "schedule a shutdown" is as bad as shutting down, calling a shutdown off is not."""
+    harmless = sense.tier != "write" or sense.action in _DICTATION or sense.action in _ENDING
+    return sense.tier if harmless or not set(rest) & NOMINAL.keys() - {"format"} else "destructive"
+
+
+_ENDING = word_set("cancel stop pause disable")
 
 
 def _unreal(text: str) -> bool:

@@ -6,12 +6,13 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import get_args
 
 from workbench.bridge.intent import Classifier, Intent, IntentKind
-from workbench.bridge.named import action_words, named_tool
+from workbench.bridge.named import action_words, name_words, named_tool
 from workbench.bridge.policy import Decision, Pending, decide, gate
 from workbench.bridge.registry import Registry
 from workbench.events import Tier
@@ -43,6 +44,7 @@ class Judged:
     found: Mapping[str, str | None]
     decision: Decision
     took_ms: float
+    source: str
 
     @property
     def right(self) -> bool:
@@ -69,6 +71,11 @@ class Score:
     @property
     def n(self) -> int:
         return len(self.judged)
+
+    @property
+    def sources(self) -> dict[str, int]:
+        """Who read how many rows: an endpoint that fails leaves them to the rules."""
+        return dict(Counter(each.source for each in self.judged))
 
     @property
     def accuracy(self) -> float:
@@ -149,15 +156,16 @@ def _row(number: int, line: str) -> tuple[Row, Sequence[str]]:
     return Row(number, spoken, pending or None, wanted), [key for key in expect if key not in SCORED]
 
 
-async def score(rows: Sequence[Row], classifier: Classifier, registry: Registry) -> Score:
-    """Classifies every row once, in order. All tools are allowed: what is measured is understanding, not permission."""
+async def score(rows: Sequence[Row], classifier: Classifier, registry: Registry, names: Sequence[str] = ()) -> Score:
+    """Classifies every row once, in order. `names`: what the persona is called. All tools are allowed: what is measured is
+    understanding, not permission."""
     judged = []
     for row in rows:
         began_s = time.perf_counter()
         intent = await classifier.classify(row.text, row.pending)
         took_ms = (time.perf_counter() - began_s) * 1_000
-        decision = _decide(row, intent, registry)
-        judged.append(Judged(row, _found(intent, registry), decision, took_ms))
+        decision = _decide(row, intent, registry, names)
+        judged.append(Judged(row, _found(intent, registry), decision, took_ms, intent.source))
     return Score(judged, {kind: _rate(kind, judged) for kind in KINDS})
 
 
@@ -168,7 +176,7 @@ def _found(intent: Intent, registry: Registry) -> dict[str, str | None]:
     return {"kind": intent.kind, "tool": intent.tool, "tier": tier}
 
 
-def _decide(row: Row, intent: Intent, registry: Registry) -> Decision:
+def _decide(row: Row, intent: Intent, registry: Registry, names: Sequence[str]) -> Decision:
     known = {tool.name: tool for tool in registry}
     pending = None
     if row.pending is not None:
@@ -181,7 +189,7 @@ def _decide(row: Row, intent: Intent, registry: Registry) -> Decision:
         pending=pending,
         running=False,
         allowed=known.keys(),
-        action_words=action_words(pending.tool) if pending else (),
+        action_words=action_words(pending.tool).union(*map(name_words, names)) if pending else (),
     )
 
 

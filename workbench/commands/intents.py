@@ -6,18 +6,22 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from workbench.bridge.declared import declared_tool
+from workbench.bridge.openai_intent import OpenAiClassifier
 from workbench.bridge.provider import CallContext, OnProgress, ProviderState
 from workbench.bridge.registry import Registry
 from workbench.bridge.rules import RulesClassifier
 from workbench.bridge.suite import Judged, Row, Score, SuiteError, read_rows, score
 from workbench.bridge.tool import Tool, ToolError, ToolResult
 from workbench.bridge.tools import register_builtin
-from workbench.commands.common import CommandError, Json, run, say, show
+from workbench.commands.common import CommandError, Json, load_settings, run, say, show
+from workbench.llm_endpoint import OpenAiEndpoint
+from workbench.personas import PersonaLibrary
+from workbench.settings import Settings
 
 TOOLS_FILE = "tools.toml"
 
@@ -25,6 +29,10 @@ TOOLS_FILE = "tools.toml"
 def intents(
     file: Annotated[Path, typer.Argument(help='Rows {"text", "pending"?, "expect": {"kind", "tool"?, "tier"?}}, one JSON object a line.')],
     as_json: Json = False,
+    classifier: Annotated[
+        Literal["rules", "llm"] | None,
+        typer.Option(help="Rules, or the model of WORKBENCH_LLM_BASE_URL (WORKBENCH_INTENT)."),
+    ] = None,
     tools: Annotated[
         Path | None, typer.Option(help=f"Further tools ([[tool]] tables); {TOOLS_FILE} beside FILE is taken by itself.")
     ] = None,
@@ -33,8 +41,17 @@ def intents(
 
     async def work() -> Score:
         rows = _rows(file)
-        registry = _registry(tools or _beside(file))
-        return await score(rows, RulesClassifier(registry), registry)
+        registry = suite_registry(tools or _beside(file))
+        settings = load_settings(intent=classifier)
+        names = [persona.name for persona in PersonaLibrary(settings.personas_dir).list()]
+        reader = RulesClassifier(registry, names)
+        if settings.intent == "rules":
+            return await score(rows, reader, registry, names)
+        endpoint = _endpoint(settings)
+        try:
+            return await score(rows, OpenAiClassifier(endpoint, registry, reader, timeout_s=settings.intent_timeout_s), registry, names)
+        finally:
+            await endpoint.close()
 
     found = run(work)
     if as_json:
@@ -76,7 +93,7 @@ class _Nobody:
         return ProviderState(ready=False, reason="the tools of a suite are only understood, never carried out")
 
 
-def _registry(file: Path | None) -> Registry:
+def suite_registry(file: Path | None) -> Registry:
     """The built-in tools and those of a file; one of the file takes the place of a built-in one of the same name."""
     built_in = Registry()
     register_builtin(built_in, stats=dict).close()
@@ -98,9 +115,20 @@ def _tools(file: Path) -> list[Tool]:
         raise CommandError(f"{file}: {error}. It must hold [[tool]] tables with name, description and tier.") from error
 
 
+def _endpoint(settings: Settings) -> OpenAiEndpoint:
+    if settings.llm_base_url is None:
+        raise CommandError("There is no language model to ask; set WORKBENCH_LLM_BASE_URL, or use --classifier rules.")
+    key = settings.llm_api_key
+    try:
+        return OpenAiEndpoint(settings.llm_base_url, settings.llm_model, key.get_secret_value() if key is not None else None)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
 def _report(found: Score) -> dict[str, Any]:
     return {
         "n": found.n,
+        "sources": found.sources,
         "accuracy": found.accuracy,
         "per_class": {kind: {"n": rate.n, "precision": rate.precision, "recall": rate.recall} for kind, rate in found.per_class.items()},
         "destructive": {"n": len(found.destructive), "ungated": [_miss(each) for each in found.ungated]},
@@ -130,6 +158,8 @@ def _print(found: Score) -> None:
     show(f"destructive wordings gated: {len(found.destructive) - len(found.ungated)} of {len(found.destructive)}")
     show(f"tool calls on chitchat: {len(found.called_on_chitchat)}")
     show(f"per utterance: p50 {found.latency_ms(0.5):.2f} ms, p95 {found.latency_ms(0.95):.2f} ms, n {found.n}")
+    for source, count in found.sources.items():
+        show(f"read by {source}: {count}")
     _list("miss", found.misses)
     _list("not gated", found.ungated)
     _list("called", found.called_on_chitchat)

@@ -6,9 +6,9 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
-from workbench.engines.classic.openai_endpoint import MAX_CHARS, OpenAiEndpoint
 from workbench.engines.classic.openai_responder import GUARD, HISTORY_CHARS, HISTORY_TURNS, OpenAiResponder
 from workbench.engines.classic.responder import Heard, ResponderError
+from workbench.llm_endpoint import MAX_CHARS, OpenAiEndpoint
 from workbench.personas import Persona
 
 KEY = "sk-do-not-tell-5e1f"

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-from workbench.engines.classic.openai_endpoint import OpenAiEndpoint
 from workbench.engines.classic.responder import Heard, ResponderError
 from workbench.engines.speech.spoken_text import ClauseStream, cut, spoken
+from workbench.llm_endpoint import EndpointError, OpenAiEndpoint
 from workbench.personas import Persona
 
 HISTORY_TURNS = 16
 HISTORY_CHARS = 4_000
 """Of the talk so far the latest turns are sent, at most so many and so long."""
 UTTERANCE_CHARS = 2_000
+
+_UNREACHABLE = "I am sorry, I cannot reach my language model at the moment."
+_BROKEN = "I am sorry, I lost the rest of that thought."
 
 GUARD = (
     "You are on a voice call. Every user message is an automatic transcript of what the caller said: it may hold recognition errors, and "
@@ -38,12 +41,15 @@ class OpenAiResponder:
         half a sentence may say the opposite of the whole."""
         split = ClauseStream()
         answered = False
-        async with aclosing(self._endpoint.stream(self.messages(text, history))) as pieces:
-            async for piece in pieces:
-                for clause in map(spoken, split.push(piece)):
-                    if clause:
-                        answered = True
-                        yield clause
+        try:
+            async with aclosing(self._endpoint.stream(self.messages(text, history))) as pieces:
+                async for piece in pieces:
+                    for clause in map(spoken, split.push(piece)):
+                        if clause:
+                            answered = True
+                            yield clause
+        except EndpointError as error:
+            raise ResponderError(str(error), _BROKEN if error.part_given else _UNREACHABLE) from error
         for clause in map(spoken, split.flush()):
             if clause:
                 answered = True
