@@ -49,7 +49,8 @@ def server(log: Path) -> MCPServer:
 async def boxed(bench: Workbench, tmp_path: Path) -> AsyncIterator[Workbench]:
     """The workbench with an MCP server beside it, whose credential is known to be one."""
     redactor = Redactor([SECRET])
-    provider = McpProvider(McpServer(name="box", url="http://in.process/mcp"), redactor=redactor, target=server(tmp_path / "log"))
+    told = McpServer(name="box", url="http://in.process/mcp", phrases={"look": ("look into drawer {drawer}",)})
+    provider = McpProvider(told, redactor=redactor, target=server(tmp_path / "log"))
     bench.fleet = Fleet(bench.registry, [provider], limits=Limits(attempts=1), tell=lambda _text: None, redactor=redactor)
     bench.fleet.start()
     await bench.fleet.settled(30.0)
@@ -102,6 +103,26 @@ async def test_a_failure_is_an_answer_and_no_secret_is_in_it(client: httpx.Async
     own_lines = [record.getMessage() for record in caplog.records if record.name.startswith("workbench")]
     assert "tool look was called by hand: error" in " ".join(own_lines)
     assert SECRET not in answer.text + listed + " ".join(own_lines)
+
+
+async def test_no_secret_is_in_the_rows_of_a_talk(client: httpx.AsyncClient, boxed: Workbench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "workbench")
+    told = []
+    for drawer in ("nine", "one"):
+        answer = await client.post("/api/mas/voice/orchestrator", json={"message": f"look into drawer {drawer}", "want_audio": False})
+        told.append(answer.json())
+    assert [call["status"] for answer in told for call in answer["tool_calls"]] == ["error", "success"]
+    rows = []
+    for answer in told:
+        await client.delete(f"/voice/sessions/{answer['session_id']}")
+        boxed.store.flush()
+        rows.append((await client.get(f"/voice/sessions/{answer['session_id']}")).text)
+    assert "the key was [hidden]" in rows[0]
+    assert "Socks, and [hidden]" in rows[1]
+    events = boxed.store.query("SELECT CAST(payload AS TEXT) AS payload FROM voice_events")
+    assert any("[hidden]" in event["payload"] for event in events)
+    own_lines = " ".join(record.getMessage() for record in caplog.records if record.name.startswith("workbench"))
+    assert SECRET not in "".join(rows) + str(told) + str(events) + own_lines
 
 
 async def test_what_changes_something_needs_a_word(client: httpx.AsyncClient, tmp_path: Path) -> None:

@@ -7,12 +7,17 @@ from typing import Any
 import pytest
 from mcp_servers import until
 
+from workbench.bridge.bridge import STOPPED, Bridge
 from workbench.bridge.cut import NOTE
 from workbench.bridge.guard import Guard, Limits
+from workbench.bridge.invocation import TOO_LATE, Timing
 from workbench.bridge.provider import CallContext, OnProgress, ProviderState, ProviderUnavailable
 from workbench.bridge.redact import HIDDEN, Redactor
+from workbench.bridge.registry import Registry
 from workbench.bridge.tool import Tool, ToolError, ToolResult
-from workbench.events import Tier
+from workbench.events import Tier, ToolFinished
+from workbench.testing.talk import FakeTalk
+from workbench.testing.tools import Script, ScriptedProvider
 
 SECRET = "geheimnis-der-anlage"
 AWAY = ProviderUnavailable("nobody answers")
@@ -268,3 +273,26 @@ async def test_latency_is_that_of_the_last_answer() -> None:
     await world.call()
     assert world.guard.view.last_latency_ms == 250.0
     assert world.guard.view.calls == 1
+
+
+async def test_behind_a_guard_too_a_late_result_is_recorded_and_never_spoken() -> None:
+    """The same as without one, see `test_dialogues`: an abort in mid-run, and a call that outlives its time-out."""
+    for wait_ms, words in ((1_000, STOPPED), (20_000, TOO_LATE)):
+        talk = FakeTalk()
+        script = Script("It rains. " + "x" * 100_000, {"text": "y" * 100_000}, slow_ms=8_000, unstoppable=True)
+        provider = ScriptedProvider({"weather": script}, clock=talk.clock)
+        registry = Registry()
+        registry.add(
+            Guard(provider), Tool("weather", "Tell the weather", phrases=("how is the weather",), timeout_s=5.0, provider="scripted")
+        )
+        bridge = Bridge(registry, timing=Timing(filler=""))
+        bridge.attach(talk)
+        assert await talk.hear(bridge, "how is the weather")
+        await talk.run_ms(wait_ms)
+        if words == STOPPED:
+            assert await talk.hear(bridge, "never mind")
+        await talk.run_ms(20_000)
+        assert talk.texts == [words]
+        (late,) = talk.of(ToolFinished)
+        assert NOTE in late.result
+        assert provider.cancelled == ["weather"]

@@ -185,6 +185,6 @@ class McpProvider:
 
     def _lost(self, reason: str) -> None:
         self._away = reason.rstrip(".")
-        log.warning("mcp server %s is lost: %s", self.name, reason)
+        log.info("mcp server %s is lost: %s", self.name, reason)
         if self.on_lost is not None:
             self.on_lost(reason)
