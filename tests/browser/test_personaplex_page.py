@@ -118,8 +118,9 @@ def check_delivery(kept: list[Event], tool: ToolFinished, agent: np.ndarray) -> 
     words = tool.spoken.split()
     assert (delivered.how, delivered.interrupted) == ("engine", False)
     assert 0 < delivered.words_heard <= delivered.words_asked == len(words)
-    pieces = [piece for piece in of(kept, AgentText) if piece.forced and tool.noticed_samples <= piece.noticed_samples]
-    pieces = [piece for piece in pieces if piece.noticed_samples <= delivered.noticed_samples]
+    # By the order in which things happened: on a slow machine frames come after their due time, with which they are stamped.
+    between = kept[kept.index(tool) : kept.index(delivered)]
+    pieces = [piece for piece in of(between, AgentText) if piece.forced]
     assert pieces, "nothing was forced between the tool's result and the end of its delivery"
     assert [piece.at_samples for piece in pieces] == sorted(piece.at_samples for piece in pieces)
     said = "".join(piece.text for piece in pieces).split()
@@ -128,7 +129,6 @@ def check_delivery(kept: list[Event], tool: ToolFinished, agent: np.ndarray) -> 
     rest = iter(words)
     assert said == words if not left_out else all(word in rest for word in said), (said, words, left_out)
     begin, end = pieces[0].at_samples, pieces[-1].at_samples + FRAME_SAMPLES
-    assert tool.at_samples <= begin
     assert begin - FRAME_SAMPLES <= delivered.at_samples <= end
     frames = agent[begin : begin + (end - begin) // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
     audible = np.sqrt(np.mean(np.square(frames, dtype=np.float64), axis=1)) > QUIET_RMS
