@@ -130,7 +130,7 @@ def check_delivery(kept: list[Event], tool: ToolFinished, agent: np.ndarray) -> 
     assert said == words if not left_out else all(word in rest for word in said), (said, words, left_out)
     begin, end = pieces[0].at_samples, pieces[-1].at_samples + FRAME_SAMPLES
     assert begin - FRAME_SAMPLES <= delivered.at_samples <= end
-    frames = agent[begin : begin + (end - begin) // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
-    audible = np.sqrt(np.mean(np.square(frames, dtype=np.float64), axis=1)) > QUIET_RMS
-    # Gaps of late frames are silence; most of the time something is heard.
-    assert audible.mean() > 0.5, audible
+    # Frames that came too late for their tick are gaps of silence; those in which a word begins were played.
+    starts = {piece.at_samples // FRAME_SAMPLES * FRAME_SAMPLES for piece in pieces}
+    levels = [np.sqrt(np.mean(np.square(agent[at : at + FRAME_SAMPLES], dtype=np.float64))) for at in sorted(starts)]
+    assert np.median(levels) > QUIET_RMS, levels
