@@ -196,6 +196,17 @@ async def test_another_voice_is_taken_and_told(engine: PersonaPlexEngine) -> Non
     await session.close()
 
 
+async def test_a_gateway_that_cannot_keep_up_says_so(served: Served, engine: PersonaPlexEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "there will be gaps" not in (await engine.probe()).reason
+    monkeypatch.setattr(served.slots, "step_ms", 2_345.6)
+    answer = await engine.probe()
+    assert answer.state == "ready"
+    assert answer.reason.endswith("Its step took 2346 ms when it started, and a talk needs one every 80 ms: there will be gaps.")
+    session = await opened(engine, spec())
+    assert any("runs on cpu. Its step took 2346 ms" in notice for notice in session.notices)
+    await session.close()
+
+
 async def test_what_the_gateway_refuses_is_told(engine: PersonaPlexEngine) -> None:
     with pytest.raises(EngineError, match="at most 1000"):
         await engine.open(spec(Persona("p", "P", "TINYW1", "casual", "we " * 1_400)))

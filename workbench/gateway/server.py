@@ -110,6 +110,7 @@ def describe(slots: Slots) -> dict[str, Any]:
         "slots": len(owner.rows),
         "in_use": len(owner.rows) - owner.rows.count(None),
         "waiting": len(owner.waiting),
+        "step_ms": slots.step_ms,
     }
 
 
@@ -147,7 +148,7 @@ def serve(model: Model, options: ServerOptions, listening: socket.socket | None 
     Raises CheckpointError when the model's output is not numbers."""
     step_ms = model.warm_up()
     log.log(logging.INFO if step_ms < FRAME_MS else logging.WARNING, "%s", model.told_speed(step_ms))
-    slots = Slots(model, pace=options.pace, limits=options.limits)
+    slots = Slots(model, pace=options.pace, limits=options.limits, step_ms=step_ms)
     slots.start()
     log.info("%s at %s is ready for %d talks on port %d", model.checkpoint.name, model.checkpoint.revision, model.rows, options.port)
     try:

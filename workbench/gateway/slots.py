@@ -43,8 +43,18 @@ class Slots:
     """Admission and ticks. A tick fires when every live row has a frame, or `tick_period_s` after the last one with those that have;
     the others pause. With `pace` "client" there is no such deadline: a tick waits until every live row has its frame."""
 
-    def __init__(self, model: Model, *, pace: Pace = "realtime", limits: Limits | None = None, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        *,
+        pace: Pace = "realtime",
+        limits: Limits | None = None,
+        metrics: Metrics | None = None,
+        step_ms: float | None = None,
+    ) -> None:
+        """`step_ms`: what a step of all rows took when it was tried, for `/health`."""
         self.owner = Owner(model, limits=limits, metrics=metrics)
+        self.step_ms = step_ms
         self._pace = pace
         self._changed = threading.Condition()
         self._orders: deque[Callable[[], None]] = deque()

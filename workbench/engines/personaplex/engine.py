@@ -64,9 +64,9 @@ class PersonaPlexEngine:
             reason = f"All {gateway.slots} places of {self._server.shown} are taken, and {gateway.waiting} wait."
             repair = "Try again when a talk has ended, or start the gateway with more --slots."
             return Availability("busy", reason, repair, took_ms, gateway.slots, gateway.in_use)
-        reason = f"{gateway.model} on {gateway.device} at {self._server.shown} has made real steps and has a free place."
+        reason = f"{gateway.model} on {gateway.device} at {self._server.shown} has made real steps and has a free place. {gateway.slowness}"
         names = tuple(name.rpartition(".")[0] for name in gateway.voices)
-        return Availability("ready", reason, "", took_ms, gateway.slots, gateway.in_use, names)
+        return Availability("ready", reason.rstrip(), "", took_ms, gateway.slots, gateway.in_use, names)
 
     def _of_other(self, took_ms: float) -> Availability:
         """NVIDIA's server has one place and never says whether it is free."""
@@ -114,6 +114,8 @@ class PersonaPlexEngine:
     def _query(self, spec: EngineSpec, gateway: Gateway | None, notices: list[str]) -> tuple[Query, Part]:
         sampling = {**spec.persona.sampling, **spec.sampling}
         if gateway is not None:
+            if gateway.slowness:
+                notices.append(f"{gateway.model} runs on {gateway.device}. {gateway.slowness}")
             voice = choose_voice(spec, gateway.voices, notices)
             query: Query = {"voice_prompt": voice.name, "text_prompt": spec.persona.prompt, "seed": spec.seed, "events": True}
             return query | _greedy_told(sampling), voice

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from workbench.audio.frames import FRAME_MS
 from workbench.wire_client import ChatClient, ChatError, chat_url, shown_address
 
 PROBE_TIMEOUT_S = 3.0
@@ -41,6 +42,7 @@ class _Health(BaseModel):
     slots: int
     in_use: int
     waiting: int
+    step_ms: float | None = None
 
 
 class _Voice(BaseModel):
@@ -63,6 +65,15 @@ class Gateway:
     waiting: int
     voices: tuple[str, ...]
     """File names, such as `NATF2.pt`."""
+    step_ms: float | None = None
+    """What a step of all its places took when it started."""
+
+    @property
+    def slowness(self) -> str:
+        """What to tell of one that cannot keep up; empty where it can, or does not say."""
+        if self.step_ms is None or self.step_ms <= FRAME_MS:
+            return ""
+        return f"Its step took {self.step_ms:.0f} ms when it started, and a talk needs one every {FRAME_MS} ms: there will be gaps."
 
 
 class Server:
@@ -114,6 +125,7 @@ class Server:
             health.in_use,
             health.waiting,
             tuple(voice.name for voice in names),
+            health.step_ms,
         )
 
     async def upgrade(self) -> None:
