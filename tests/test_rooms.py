@@ -28,6 +28,7 @@ ROOMS = (
     "conversation",
     "bridge",
     "store",
+    "analysis",
     "sessions",
     "transports",
     "gateway",

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-COMMANDS = ("serve", "talk", "gateway", "offline", "migrate", "export", "rescore", "doctor", "intents", "tools")
+COMMANDS = ("serve", "talk", "gateway", "offline", "migrate", "export", "rescore", "report", "doctor", "intents", "tools")
 """Each is the function of the same name in the module of the same name in `workbench.commands`."""
 
 

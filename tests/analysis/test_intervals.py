@@ -1,0 +1,71 @@
+"""The bootstrap over sessions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from workbench.analysis.intervals import MIN_SESSIONS, Interval, Quantile, Ratio, difference, interval
+
+
+def test_turns_of_one_talk_are_drawn_together() -> None:
+    """A hundred equal turns a talk tell no more than one: the interval must not shrink."""
+    rng = np.random.default_rng(1)
+    talks = rng.normal(500, 100, 12)
+    once = interval(Quantile(talks, np.arange(12)))
+    often = interval(Quantile(np.repeat(talks, 100), np.repeat(np.arange(12), 100)))
+    assert once is not None
+    assert often is not None
+    assert often.high - often.low == pytest.approx(once.high - once.low, rel=0.15)
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(2)
+    hits = 0
+    for seed in range(200):
+        talks = np.repeat(np.arange(25), 6)
+        values = 300 + np.repeat(rng.normal(0, 50, 25), 6) + rng.normal(0, 80, 150)
+        found = interval(Quantile(values, talks), resamples=300, seed=seed)
+        assert found is not None
+        hits += found.low <= 300 <= found.high
+    assert 0.88 <= hits / 200 <= 0.99
+
+
+@pytest.mark.parametrize("q", [0.5, 0.95])
+def test_a_drawn_quantile_is_that_of_the_talks_put_side_by_side(q: float) -> None:
+    values, talks = np.array([5.0, 1.0, 9.0, 2.0, 7.0]), np.array(["a", "a", "b", "b", "c"])
+    weights = np.array([2, 0, 1])
+    assert Quantile(values, talks, q).drawn(weights) == pytest.approx(np.quantile([5, 1, 5, 1, 7], q))
+
+
+def test_too_few_talks_have_none() -> None:
+    assert interval(Quantile([1.0] * 50, [0] * 50)) is None
+    assert interval(Ratio(np.ones(MIN_SESSIONS - 1), np.ones(MIN_SESSIONS - 1))) is None
+    assert Quantile([], []).value is None
+    assert Ratio([0], [0]).value is None
+
+
+def test_a_ratio_weighs_each_talk_by_what_is_in_it() -> None:
+    assert Ratio([1, 9], [1, 99]).value == pytest.approx(10 / 100)
+    assert Ratio([1, 0, 9], [1, 0, 99]).sessions == 2, "a talk without any has no part in it"
+
+
+def test_a_difference_is_the_second_less_the_first() -> None:
+    rng = np.random.default_rng(3)
+    fast, slow = rng.normal(300, 20, 40), rng.normal(500, 20, 40)
+    found = difference(Quantile(fast, np.arange(40)), Quantile(slow, np.arange(40)))
+    assert found is not None
+    assert 150 < found.low < 200 < found.high < 250
+    same = difference(Quantile(fast, np.arange(40)), Quantile(fast, np.arange(40)))
+    assert same is not None
+    assert not same.excludes_zero
+
+
+def test_the_same_seed_gives_the_same_interval() -> None:
+    values = np.random.default_rng(4).normal(size=100)
+    assert interval(Quantile(values, np.arange(100)), seed=7) == interval(Quantile(values, np.arange(100)), seed=7)
+
+
+def test_an_interval_that_touches_zero_does_not_leave_it_out() -> None:
+    assert not Interval(0.0, 3.0).excludes_zero
+    assert Interval(-3.0, -0.1).excludes_zero

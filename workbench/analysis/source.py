@@ -1,0 +1,106 @@
+"""Where the rows come from: an export folder, or the store of a running workbench. Both answer the same SQL.
+
+Tables: `sessions`, `turns`, `tool_invocations`, `barge_ins`, `events`, `frame_timings`, `recordings`, `personas`, with the columns of
+the store. SQL is kept to what DuckDB and PostgreSQL both know; parameters are `$1`, `$2`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import duckdb
+import pandas as pd
+
+from workbench.store.audio_export import AUDIO_FOLDER
+from workbench.store.base import Store
+from workbench.store.export import EXPORTED, read_schema
+
+
+class AnalysisError(Exception):
+    """What was asked cannot be answered from these talks. The message says why, and what to do."""
+
+
+class Source(Protocol):
+    """Talks that can be asked with SQL."""
+
+    @property
+    def name(self) -> str:
+        """How a title may call it."""
+        ...
+
+    def frame(self, sql: str, params: Sequence[Any] = ()) -> pd.DataFrame:
+        """The answer with its columns, also when there are no rows. May be called from any thread."""
+        ...
+
+    def recording(self, session_id: str) -> Path | None:
+        """The talk's stereo FLAC, where it is at hand."""
+        ...
+
+
+class ExportSource:
+    """An export folder, read by an in-memory DuckDB. Raises StoreError when `folder` is no export."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.schema = read_schema(folder)
+        self._root = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
+        for name, table in self.schema["tables"].items():
+            self._root.execute(f"CREATE VIEW {name} AS {self._select(name, table['columns'])}")
+
+    @property
+    def name(self) -> str:
+        return self.folder.resolve().name
+
+    def frame(self, sql: str, params: Sequence[Any] = ()) -> pd.DataFrame:
+        return self._root.cursor().execute(sql, list(params)).df()
+
+    def recording(self, session_id: str) -> Path | None:
+        path = self.folder / AUDIO_FOLDER / f"{session_id}.flac"
+        return path if path.is_file() else None
+
+    def close(self) -> None:
+        """Gives the database back."""
+        self._root.close()
+
+    def _select(self, name: str, columns: dict[str, str]) -> str:
+        if any((self.folder / name).rglob("*.parquet")):
+            glob = str(self.folder / name / "**" / "*.parquet").replace("'", "''")
+            return f"SELECT {', '.join(columns)} FROM read_parquet('{glob}')"  # noqa: S608 - names from the export's own schema
+        empty = ", ".join(f"CAST(NULL AS {kind}) AS {column}" for column, kind in columns.items())
+        return f"SELECT {empty} WHERE FALSE"
+
+
+class StoreSource:
+    """The store itself, for the pages of a running workbench."""
+
+    name = "store"
+
+    def __init__(self, store: Store, audio_dir: Path) -> None:
+        self._store = store
+        self._audio_dir = audio_dir
+
+    def frame(self, sql: str, params: Sequence[Any] = ()) -> pd.DataFrame:
+        rows = self._store.query(_with_names(sql), params)
+        if rows:
+            return pd.DataFrame(rows)
+        # Nothing tells the columns of no rows; one row of NULLs does.
+        nothing = f"SELECT q.* FROM (SELECT 1 AS one) AS d LEFT JOIN ({_with_names(sql)}) AS q ON FALSE"  # noqa: S608 - the caller's SQL
+        return pd.DataFrame(self._store.query(nothing, params)).iloc[:0]
+
+    def recording(self, session_id: str) -> Path | None:
+        path = self._audio_dir / f"{session_id}.flac"
+        return path if path.is_file() else None
+
+
+def _with_names(sql: str) -> str:
+    """The SQL with the short names of the tables put before it."""
+    names = ", ".join(f"{table.name} AS (SELECT * FROM {table.source})" for table in EXPORTED)  # noqa: S608 - our own tables
+    stripped = sql.lstrip()
+    return f"WITH {names}, {stripped[5:]}" if stripped[:5].upper() == "WITH " else f"WITH {names} {stripped}"
+
+
+def open_export(folder: Path | str) -> ExportSource:
+    """The export in `folder`. Raises StoreError when there is none."""
+    return ExportSource(Path(folder))
