@@ -88,14 +88,15 @@ Statistic = Quantile | Ratio
 
 
 def interval(statistic: Statistic, *, resamples: int = RESAMPLES, seed: int = 0) -> Interval | None:
-    """The 95 % interval of a statistic; None when fewer than `MIN_SESSIONS` talks have a part in it."""
+    """The 95 % interval of a statistic; None when fewer than `MIN_SESSIONS` talks have a part in it, or when all talks are alike: a
+    bootstrap of what does not vary has no width, which is not the same as being sure."""
     if statistic.sessions < MIN_SESSIONS:
         return None
     return _percentiles(_resample(statistic, resamples, np.random.default_rng(seed)))
 
 
 def difference(first: Statistic, second: Statistic, *, resamples: int = RESAMPLES, seed: int = 0) -> Interval | None:
-    """The 95 % interval of `second` less `first`, two groups of different talks; None when either has too few."""
+    """The 95 % interval of `second` less `first`, two groups of different talks; None when either has too few, or nothing varies."""
     if min(first.sessions, second.sessions) < MIN_SESSIONS:
         return None
     rng = np.random.default_rng(seed)
@@ -115,7 +116,7 @@ def _resample(statistic: Statistic, resamples: int, rng: np.random.Generator) ->
     return drawn
 
 
-def _percentiles(drawn: Floats) -> Interval:
+def _percentiles(drawn: Floats) -> Interval | None:
     tail = (1 - LEVEL) / 2 * 100
     low, high = np.percentile(drawn, [tail, 100 - tail])
-    return Interval(float(low), float(high))
+    return Interval(float(low), float(high)) if low < high else None

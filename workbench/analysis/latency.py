@@ -51,6 +51,12 @@ def answers(source: Source) -> pd.DataFrame:
     return source.frame(_ANSWERS.format(censor_ms=CENSOR_MS))
 
 
+def main_engine(found: pd.DataFrame) -> str:
+    """The engine of most rows. What is compared by persona is compared on one engine: a persona on another one is another persona."""
+    counts = found["engine"].value_counts()
+    return str(counts.index[0]) if len(counts) else "unknown"
+
+
 def summary(found: pd.DataFrame, by: str) -> pd.DataFrame:
     """`answers` in one row for each value of `by`.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from workbench.analysis.intervals import Interval, Quantile, Ratio, Statistic, difference, interval
-from workbench.analysis.latency import answers
+from workbench.analysis.latency import answers, main_engine
 from workbench.analysis.source import AnalysisError, Source
 
 HASH_SHOWN = 8
@@ -99,11 +99,11 @@ def persona_data(source: Source, engine: str | None = None) -> PersonaData:
     """The spoken talks on one engine, by version of persona; the engine with the most talks when none is named. Raises AnalysisError
     for an engine without talks."""
     talks, found = source.frame(_TALKS), answers(source)
-    engines = talks["engine"].value_counts()
     if engine is None:
-        engine = str(engines.index[0]) if len(engines) else "unknown"
-    elif engine not in engines:
-        raise AnalysisError(f"there is no spoken talk on the engine {engine!r}. There are: {', '.join(engines.index) or 'none'}.")
+        engine = main_engine(talks)
+    elif engine not in set(talks["engine"]):
+        there = ", ".join(sorted(talks["engine"].unique())) or "none"
+        raise AnalysisError(f"there is no spoken talk on the engine {engine!r}. There are: {there}.")
     talks = talks[talks["engine"] == engine]
     found = found[found["session_id"].isin(talks["session_id"])]
     decided = found[found["outcome"] != "censored"].groupby("session_id")["outcome"]
@@ -178,7 +178,7 @@ def compare(data: PersonaData, first: str, second: str) -> pd.DataFrame:
 
 def _verdict(measure: Measure, spread: Interval | None, first: str, second: str) -> str:
     if spread is None:
-        return "too few talks to tell"
+        return "cannot be told"
     if not spread.excludes_zero:
         return "no difference shown"
     higher = second if spread.low > 0 else first

@@ -40,6 +40,8 @@ class Report:
 def latency_report(source: Source) -> Report:
     """How long answers take, and where the time goes."""
     found, calls = latency.answers(source), tools.calls(source)
+    engine = latency.main_engine(found)
+    on_one = found[found["engine"] == engine]
     return Report(
         "Latency",
         _facts(source),
@@ -47,15 +49,18 @@ def latency_report(source: Source) -> Report:
             Section(
                 "The floor",
                 "How long after the user's last sound the agent begins, by the talk's own clock. Below zero it began before the user had "
-                "ended. Nothing is clipped.",
+                "ended. The outermost bars hold what lies beyond them.",
                 [latency_figures.offset_histogram(latency.offsets(source))],
             ),
             Section(
                 "Answers",
                 "Turns of the user that got no answer, and those that the end of the talk cut short, are counted apart: a curve ends "
                 "below 100 % by those left unanswered. Intervals are bootstrapped over talks.",
-                [latency_figures.answered_within(found, "engine"), latency_figures.answered_within(found, "persona")],
-                [table_html(latency.summary(found, "engine")), table_html(latency.summary(found, "persona"))],
+                [latency_figures.answered_within(found, "engine"), _by_persona(on_one, engine)],
+                [
+                    table_html(latency.summary(found, "engine")),
+                    table_html(latency.summary(on_one, "persona"), caption=f"talks on {engine}"),
+                ],
             ),
             Section(
                 "Stages",
@@ -82,13 +87,18 @@ def latency_report(source: Source) -> Report:
 def barge_in_report(source: Source) -> Report:
     """What happens when the user breaks in."""
     found = barge_in.barge_ins(source)
+    engine = latency.main_engine(found)
+    on_one = found[found["engine"] == engine]
     sections = [
         Section(
             "Outcomes",
             "Yielded: the agent stopped within 2 s of the onset. Ignored: it talked on. Censored: the user stopped first, or the talk "
             "ended, and nobody can know. Shares of yielding are of those that were decided.",
-            [barge_in_figures.outcomes(barge_in.summary(found, by), by) for by in ("engine", "persona")],
-            [table_html(barge_in.summary(found, by)) for by in ("engine", "persona")],
+            [barge_in_figures.outcomes(barge_in.summary(rows, by), by) for by, rows in (("engine", found), ("persona", on_one))],
+            [
+                table_html(barge_in.summary(found, "engine")),
+                table_html(barge_in.summary(on_one, "persona"), caption=f"talks on {engine}"),
+            ],
         ),
         Section(
             "Stop latency",
@@ -133,6 +143,10 @@ def persona_report(source: Source) -> Report:
 
 
 REPORTS: Mapping[str, Callable[[Source], Report]] = {"latency": latency_report, "barge-in": barge_in_report, "persona": persona_report}
+
+
+def _by_persona(found: pd.DataFrame, engine: str) -> go.Figure:
+    return latency_figures.answered_within(found, "persona", title=f"How soon is the user answered, by persona, on {engine}?")
 
 
 def _facts(source: Source) -> dict[str, str]:

@@ -33,8 +33,7 @@ COLUMNS = {
     "sessions": Column("talks"),
     "n": Column("n"),
     "median_ms": Column("median, ms", arrow="↓"),
-    "low_ms": Column("95 % from, ms"),
-    "high_ms": Column("to, ms"),
+    "low_ms": Column("95 % interval, ms"),
     "p95_ms": Column("p95, ms", arrow="↓"),
     "p99_ms": Column("p99, ms", arrow="↓"),
     "overlap_share": Column("in overlap, %", 1, scale=100.0),
@@ -47,8 +46,7 @@ COLUMNS = {
     "yielded": Column("yielded"),
     "ignored": Column("ignored"),
     "yield_share": Column("yielded of decided, %", 1, "↑", 100.0),
-    "yield_low": Column("95 % from, %", 1, scale=100.0),
-    "yield_high": Column("to, %", 1, scale=100.0),
+    "yield_low": Column("95 % interval, %", 1, scale=100.0),
     "stop_n": Column("stops"),
     "stop_median_ms": Column("stop median, ms", arrow="↓"),
     "stop_p95_ms": Column("stop p95, ms", arrow="↓"),
@@ -68,10 +66,11 @@ COLUMNS = {
     "second": Column("second", 1),
     "difference": Column("difference", 1),
     "value": Column("value", 1),
-    "low": Column("95 % from", 1),
-    "high": Column("to", 1),
+    "low": Column("95 % interval", 1),
     "verdict": Column("verdict"),
 }
+_ENDS = {"low_ms": "high_ms", "yield_low": "yield_high", "low": "high"}
+"""The column that an interval begins in, and the one that it ends in: shown as one."""
 
 
 def table_html(found: pd.DataFrame, *, caption: str = "") -> str:
@@ -79,11 +78,18 @@ def table_html(found: pd.DataFrame, *, caption: str = "") -> str:
     names = [name for name in found.columns if name in COLUMNS]
     head = "".join(f"<th{_side(found[name])}>{html.escape(COLUMNS[name].heading)}</th>" for name in names)
     body = "".join(
-        "<tr>" + "".join(f"<td{_side(found[name])}>{html.escape(shown(row[name], COLUMNS[name]))}</td>" for name in names) + "</tr>"
+        "<tr>" + "".join(f"<td{_side(found[name])}>{html.escape(_cell(row, name))}</td>" for name in names) + "</tr>"
         for _number, row in found.iterrows()
     )
     told = f"<caption>{html.escape(caption)}</caption>" if caption else ""
     return f'<table class="wb-table">{told}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _cell(row: pd.Series, name: str) -> str:
+    begins = shown(row[name], COLUMNS[name])
+    if name not in _ENDS or begins == UNKNOWN:
+        return begins
+    return f"{begins} to {shown(row[_ENDS[name]], COLUMNS[name])}"
 
 
 def shown(value: object, column: Column) -> str:

@@ -37,6 +37,7 @@ class CommandError(Exception):
 
 def faults() -> tuple[type[Exception], ...]:
     """What can be foreseen to go wrong. Imported only when something did: a command loads no more than it needs."""
+    from workbench.analysis.source import AnalysisError
     from workbench.assembly import AssemblyError
     from workbench.audio.errors import AudioError
     from workbench.bridge.config_faults import ConfigError
@@ -47,7 +48,7 @@ def faults() -> tuple[type[Exception], ...]:
     from workbench.store.base import StoreError
     from workbench.wire_client import ChatError
 
-    return AssemblyError, AudioError, ChatError, ConfigError, EngineError, PersonaError, SpeechError, StoreError, TalkRefused
+    return AnalysisError, AssemblyError, AudioError, ChatError, ConfigError, EngineError, PersonaError, SpeechError, StoreError, TalkRefused
 
 
 def say(message: str) -> None:

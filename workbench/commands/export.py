@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from workbench.commands.common import CommandError, DataDir, Db, Json, load_settings, say, show, told_plainly
+from workbench.commands.remote import fetch_folder
 from workbench.settings import Settings
+from workbench.store.base import StoreError
 from workbench.store.duckdb_store import DuckDbStore
-from workbench.store.export import Exported, ExportOptions
+from workbench.store.export import ExportOptions, check_folder, read_schema
 from workbench.store.export import export as write_export
 from workbench.store.hub import check_repo, push
 
@@ -43,6 +46,7 @@ def export(
     push_to_hub: Annotated[str | None, typer.Option("--push-to-hub", metavar="OWNER/NAME", help="Upload as a dataset (HF_TOKEN).")] = None,
     private: Annotated[bool, typer.Option("--private/--public", help="Who may see the dataset on the Hub.")] = True,
     licence: Annotated[str | None, typer.Option("--license", help="Licence of the dataset, as the Hub names it.")] = None,
+    url: Annotated[str | None, typer.Option(help="Ask the server at this address, which holds the database while it runs.")] = None,
     as_json: Json = False,
     data_dir: DataDir = None,
     db: Db = None,
@@ -63,18 +67,55 @@ def export(
             prompts=not no_prompts,
             audio=audio,
         )
-        store = DuckDbStore(settings.database)
-        try:
-            done = write_export(store, settings.audio_dir, folder, options, replace=replace, progress=say)
-        finally:
-            store.close()
+        options.check()
+        account = _fetched(url, folder, options, replace=replace) if url else _written(settings, folder, options, replace=replace)
         address = None
         if push_to_hub is not None:
             from huggingface_hub import HfApi
 
             say(f"Uploading to {push_to_hub}.")
             address = push(folder, push_to_hub, HfApi(token=token), private=private, licence=licence)
-    show(json.dumps(_account(done) | {"dataset": address}) if as_json else _told(done, address))
+    show(json.dumps(account | {"dataset": address}) if as_json else _told(account, address))
+
+
+def _written(settings: Settings, folder: Path, options: ExportOptions, *, replace: bool) -> dict[str, Any]:
+    """The export of the store on this machine."""
+    try:
+        store = DuckDbStore(settings.database)
+    except StoreError as error:
+        if "is held by process" in str(error):
+            raise StoreError(f"{error} A running server exports with --url http://HOST:PORT.") from error
+        raise
+    try:
+        done = write_export(store, settings.audio_dir, folder, options, replace=replace, progress=say)
+    finally:
+        store.close()
+    return {
+        "folder": str(folder),
+        "rows": dict(done.rows),
+        "going_on": done.going_on,
+        "without_sound": done.without_sound,
+        "bytes": done.bytes,
+    }
+
+
+def _fetched(url: str, folder: Path, options: ExportOptions, *, replace: bool) -> dict[str, Any]:
+    """The export that a running server makes."""
+    check_folder(folder, replace=replace)
+    say(f"Asking {url}.")
+    fetch_folder(url, "/api/export", asdict(options) | {"since": _iso(options.since), "until": _iso(options.until)}, folder)
+    schema = read_schema(folder)
+    return {
+        "folder": str(folder),
+        "rows": {name: table["rows"] for name, table in schema["tables"].items()},
+        "going_on": schema["left_out_going_on"],
+        "without_sound": schema["without_sound"],
+        "bytes": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment is not None else None
 
 
 def _token(settings: Settings) -> str:
@@ -83,20 +124,10 @@ def _token(settings: Settings) -> str:
     return settings.hf_token.get_secret_value()
 
 
-def _account(done: Exported) -> dict[str, object]:
-    return {
-        "folder": str(done.folder),
-        "rows": dict(done.rows),
-        "going_on": done.going_on,
-        "without_sound": done.without_sound,
-        "bytes": done.bytes,
-    }
-
-
-def _told(done: Exported, address: str | None) -> str:
-    lines = [f"{done.folder}: {done.bytes / 1e6:,.1f} MB", *(f"{count:>12,} {name}" for name, count in done.rows.items())]
-    if done.going_on:
-        lines.append(f"{done.going_on} talks are still going on and were left out.")
-    if done.without_sound:
-        lines.append(f"{done.without_sound} talks have no recording.")
+def _told(account: dict[str, Any], address: str | None) -> str:
+    lines = [f"{account['folder']}: {account['bytes'] / 1e6:,.1f} MB", *(f"{count:>12,} {name}" for name, count in account["rows"].items())]
+    if account["going_on"]:
+        lines.append(f"{account['going_on']} talks are still going on and were left out.")
+    if account["without_sound"]:
+        lines.append(f"{account['without_sound']} talks have no recording.")
     return "\n".join([*lines, *([address] if address else [])])

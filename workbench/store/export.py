@@ -116,7 +116,7 @@ def export(
     options.check()
     if not isinstance(store, DuckDbStore):
         raise StoreError("only a DuckDB store can be exported.")
-    _check_folder(folder, replace=replace)
+    check_folder(folder, replace=replace)
     part = folder.with_name(f".{folder.name}.part-{os.getpid()}")
     shutil.rmtree(part, ignore_errors=True)
     try:
@@ -126,7 +126,7 @@ def export(
         if options.audio and tables[SESSIONS.name].rows:
             progress("Copying the sound.")
             without_sound = export_audio(store, audio_dir, part, _sessions(part))
-        _write_schema(store, part, options, tables, going_on)
+        _write_schema(store, part, options, tables, {"left_out_going_on": going_on, "without_sound": without_sound})
         if folder.exists():
             shutil.rmtree(folder)
         part.rename(folder)
@@ -153,7 +153,8 @@ def read_schema(folder: Path) -> dict[str, Any]:
     return schema
 
 
-def _check_folder(folder: Path, *, replace: bool) -> None:
+def check_folder(folder: Path, *, replace: bool) -> None:
+    """Raises StoreError when an export may not be written to `folder`."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not folder.is_dir():
@@ -240,7 +241,9 @@ def _sessions(part: Path) -> str:
     return _parquet(part / SESSIONS.name)
 
 
-def _write_schema(store: DuckDbStore, part: Path, options: ExportOptions, tables: Mapping[str, _Count], going_on: int) -> None:
+def _write_schema(
+    store: DuckDbStore, part: Path, options: ExportOptions, tables: Mapping[str, _Count], left_out: Mapping[str, int]
+) -> None:
     migrations = [row["version"] for row in store.query("SELECT version FROM schema_migrations ORDER BY version")]
     scored: dict[str, int] = {}
     if tables[SESSIONS.name].rows and "scored_by" in tables[SESSIONS.name].columns:
@@ -257,7 +260,7 @@ def _write_schema(store: DuckDbStore, part: Path, options: ExportOptions, tables
         "migrations": migrations,
         "exported_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "options": told,
-        "left_out_going_on": going_on,
+        **left_out,
         "scored_by": scored,
         "tables": {
             name: {"rows": table.rows, "columns": table.columns, "partitioned_by": None if name == PERSONAS.name else "day"}

@@ -74,7 +74,7 @@ def outcomes(summary: pd.DataFrame, by: str, *, title: str | None = None) -> go.
                 hovertemplate=f"{outcome}: %{{x:.0f}} % (%{{text}})<extra></extra>",
             )
         )
-    made.update_layout(barmode="stack", bargap=0.4)
+    made.update_layout(barmode="stack", bargap=0.4, legend_traceorder="normal")
     made.update_xaxes(range=[0, 100])
     return made
 

@@ -161,7 +161,7 @@ def tool_waterfall(calls: pd.DataFrame, *, title: str = "Where does the time go 
             hovertemplate="%{x:.0f} ms in all<extra></extra>",
         )
     )
-    made.update_layout(barmode="stack", bargap=0.45)
+    made.update_layout(barmode="stack", bargap=0.45, legend_traceorder="normal")
     return theme.caption(
         made,
         "Bars: median of each stage: words to intent, intent to the tool's start, the tool, result to its first sample.",
@@ -175,7 +175,7 @@ def frame_strip(strip: pd.DataFrame, *, title: str = "Which frames took longer t
     table = strip.pivot(index="session_id", columns="second", values="worst_ms")
     missed = strip.groupby("session_id")["missed"].sum()
     table = table.reindex(missed.sort_values(kind="stable").index)
-    made = theme.figure(title, x="session time (s)", height=190 + 20 * len(table))
+    made = theme.figure(title, x="session time (s), slowest frame of each second", height=max(300, 190 + 20 * len(table)))
     made.add_trace(
         go.Heatmap(
             z=table.to_numpy(),
@@ -184,7 +184,7 @@ def frame_strip(strip: pd.DataFrame, *, title: str = "Which frames took longer t
             zmin=0,
             zmax=100,
             colorscale=[list(step) for step in theme.LATE_SCALE],
-            colorbar={"title": {"text": "slowest frame (ms)", "side": "right"}, "thickness": 12, "tickvals": [0, 40, FRAME_MS, 100]},
+            colorbar={"title": {"text": "ms"}, "thickness": 12, "lenmode": "pixels", "len": 130, "tickvals": [0, 40, FRAME_MS, 100]},
             hoverongaps=False,
             ygap=3,
             hovertemplate="%{y}, second %{x}: %{z:.1f} ms<extra></extra>",
