@@ -85,8 +85,8 @@ def test_the_references_draws_are_made_on_the_host_and_never_captured(tiny: Chec
 
 
 def addresses(model: Model) -> list[int]:
-    """Where everything lies that a captured pass reads or writes. The codec's resampling is between moshi's graphs and not in them: it makes
-    its flags anew in every step, which is why a tick as a whole may not be captured."""
+    """Where everything lies that a captured pass reads or writes. The codec's resampling is between moshi's graphs and not in them: it
+    makes its flags anew in every step, which is why a tick as a whole may not be captured."""
     found = []
     for state in (model.lm.transformer.get_streaming_state(), model.mimi.get_streaming_state()):
         for name, part in state.items():
