@@ -23,8 +23,8 @@ class NoInput(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One case. `compute` gives a plain JSON value from the inputs alone; it raises `NoInput` when they are not in the folder, and
-    ValueError, KeyError, TypeError or IndexError when they are not what the metric takes. `tolerance` may look at what was computed."""
+    """One case. `compute` gives a plain JSON value from the inputs alone. It raises `NoInput` when they are not in the folder, and one of
+    `folder.MALFORMED` when they are not what the metric takes. `tolerance` may look at what was computed."""
 
     name: str
     expected: Any

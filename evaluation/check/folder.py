@@ -22,6 +22,8 @@ READERS: dict[str, Reader] = {
     **hotato.READERS,
 }
 """By folder and file name."""
+MALFORMED = (ValueError, KeyError, TypeError, IndexError, AttributeError)
+"""What an input of another shape than the layout's raises, wherever it is used."""
 
 
 @dataclass(slots=True)
@@ -52,7 +54,7 @@ def check_file(path: Path, name: str) -> FileReport:
     try:
         document: Document = json.loads(path.read_text(encoding="utf-8"))
         cases = list(reader.cases(document, path.parent))
-    except (OSError, ValueError, KeyError, TypeError) as fault:
+    except (OSError, *MALFORMED) as fault:
         report.total += 1
         report.differences.append(f"the file cannot be read: {_reason(fault)}")
         return report
@@ -70,7 +72,7 @@ def _check(case: Case, report: FileReport) -> None:
     except NoInput as missing:
         report.unchecked.append(f"{case.name}: {missing}")
         return
-    except (ValueError, KeyError, TypeError, IndexError, AudioError, OSError) as fault:
+    except (OSError, AudioError, *MALFORMED) as fault:
         computed = Failed(_reason(fault))
     report.total += 1
     tolerance = case.tolerance

@@ -113,10 +113,11 @@ def test_another_recording_under_the_same_name_is_a_difference(folder: Path, cap
     assert "SHA-256 differs" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"cases": [{"id": "x"}]}'])
-def test_a_file_that_cannot_be_read_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str) -> None:
-    (tmp_path / "mtr").mkdir()
-    (tmp_path / "mtr" / "scenarios.json").write_text(content)
+@pytest.mark.parametrize("file", ["mtr/scenarios.json", "hotato/ami_real.json", "fdb_v2/segmentation.json"])
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"cases": [{"id": "x"}], "clips": [[]]}'])
+def test_a_file_that_cannot_be_read_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str, content: str) -> None:
+    (tmp_path / file).parent.mkdir()
+    (tmp_path / file).write_text(content)
     assert main([str(tmp_path)]) == 1
     assert "the file cannot be read" in capsys.readouterr().out
 
