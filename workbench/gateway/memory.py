@@ -144,8 +144,10 @@ def room_left(checkpoint: Checkpoint, slots: int, device: torch.device, dtype: t
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory of `device` that can be had now."""
-    return int(torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available)
+    """Memory of `device` that can be had now, with what torch holds of it and does not use."""
+    if device.type != "cuda":
+        return int(psutil.virtual_memory().available)
+    return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
 def held_bytes(tensors: Iterable[torch.Tensor]) -> int:
