@@ -136,3 +136,15 @@ async def test_other_words_than_those_read_ahead_are_read_anew() -> None:
     await stage.talk.run_ms(1_000)
     assert slow.asked[-1] == "start backup"
     assert [intent.tool for intent in stage.talk.of(IntentFound)] == ["start_backup"]
+
+
+async def test_a_talk_that_ends_in_the_middle_of_a_delivery_keeps_how_far_it_got() -> None:
+    stage = Stage({"weather": Script("It will rain all day long in the north.")})
+    await stage.hear("how is the weather", wait_ms=1_040)
+    await stage.bridge.close("hung_up")
+    (delivered,) = stage.talk.of(ResultDelivered)
+    assert (delivered.how, delivered.words_heard, delivered.words_asked, delivered.interrupted) == ("engine", 3, 9, True)
+    asking = Stage()
+    await asking.hear("start backup", wait_ms=640)
+    await asking.bridge.close("hung_up")
+    assert asking.notices == [("i1", "question", "engine", 2)]

@@ -362,7 +362,7 @@ class RealTalk(FakeTalk):
 
     def __init__(self) -> None:
         super().__init__(can_say=False, host_can_say=False)
-        self.clock = RealtimeClock()  # type: ignore[assignment]  # only what both clocks have is used
+        self.clock = RealtimeClock()
         self.seen: asyncio.Queue[str] = asyncio.Queue()
 
     def publish(self, event: Any, /, **fields: Any) -> Any:

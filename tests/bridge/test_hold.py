@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from bridge_stage import Stage
 
-from workbench.bridge.delivery import Delivery
+from workbench.audio.frames import silence
+from workbench.bridge.delivery import Delivered, Delivery
 from workbench.bridge.hold import Hold
 from workbench.bridge.invocation import Timing
 from workbench.events import EngineChosen
@@ -34,7 +35,7 @@ async def test_nothing_is_ordered_while_something_is_said_and_what_is_left_holds
     delivery = Delivery(talk, hold)
     talk.observe(hold)
     hold.begin("a", 5_000)
-    saying = talk.clock.spawn(delivery.deliver("one two three four"), "test")
+    saying = talk.clock.spawn(delivery.deliver("one two three four", lambda _delivered: None), "test")
     await talk.run_ms(320)
     hold.begin("b", 8_000)
     hold.end("a")
@@ -49,9 +50,10 @@ async def test_a_delivery_ends_its_reason_and_leaves_the_engines_own_hold_after_
     delivery = Delivery(talk, hold)
     hold.begin("a", 5_000)
     talk.cut_next(2)
-    saying = talk.clock.spawn(delivery.deliver("one two three four", ends="a"), "test")
+    went: list[Delivered] = []
+    saying = talk.clock.spawn(delivery.deliver("one two three four", went.append, ends="a"), "test")
     await talk.run_until(saying.done)
-    assert saying.result().interrupted
+    assert [(delivered.words_heard, delivered.interrupted) for delivered in went] == [(2, True)]
     assert talk.holds == [5_000]
 
 
@@ -61,9 +63,20 @@ async def test_where_the_engine_did_not_speak_the_agent_is_let_go(can_say: bool,
     hold = Hold(talk)
     talk.drop_next = drops
     hold.begin("a", 5_000)
-    saying = talk.clock.spawn(Delivery(talk, hold).deliver("one two", ends="a"), "test")
+    saying = talk.clock.spawn(Delivery(talk, hold).deliver("one two", lambda _delivered: None, ends="a"), "test")
     await talk.run_until(saying.done)
     assert talk.holds == [5_000, 0]
+
+
+async def test_a_long_reason_is_ordered_again_before_the_order_runs_out(talk: FakeTalk) -> None:
+    hold = Hold(talk)
+    hold.begin("a", 45_000)
+    while talk.clock.now_samples < 46 * 24_000:
+        await talk.run_ms(80)
+        hold.on_frame(talk.clock.now_samples, silence(), silence())
+    assert talk.holds == [20_000, 20_000, pytest.approx(6_900, abs=160)]
+    hold.end("a")
+    assert talk.holds[-1] == 0
 
 
 async def test_a_new_engine_is_held_like_the_old_one(talk: FakeTalk) -> None:

@@ -98,8 +98,9 @@ class Fidelity:
         return self._open[-1]
 
     def measure(self, listening: Listening | None, invocation_id: str, tool: str, text: str, delivered: Delivered) -> None:
-        """The delivery of `text` is over: its sound is written down and compared beside the talk."""
-        if listening is None or self._hearer is None:
+        """The delivery of `text` is over: its sound is written down and compared beside the talk. A delivery that the end of the talk
+        cut off is not measured."""
+        if listening is None or self._hearer is None or listening not in self._open:
             return
         reference = " ".join(text.split()[: delivered.words_heard] if delivered.interrupted else text.split())
         if delivered.started_samples is None or not reference or not listening.frames:

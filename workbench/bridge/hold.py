@@ -9,6 +9,11 @@ from workbench.audio.frames import Pcm, ms_to_samples, samples_to_ms
 from workbench.events import EngineChosen, Event
 from workbench.talk import Talk
 
+MAX_ORDER_MS = 20_000.0
+"""Of one order to hold; a longer reason orders again. Engines have limits of their own, and one that lost its talk must not be held."""
+RENEW_MS = 1_000.0
+"""So long before an order runs out the next one is given."""
+
 
 class Hold:
     """The reasons of one talk to hold its agent, each until a time or until it is over. An observer: a new engine is held like the old.
@@ -21,6 +26,7 @@ class Hold:
         self._until: dict[str, int] = {}
         self._sayings = 0
         self._held = False
+        self._ordered_until = 0
 
     def begin(self, reason: str, max_ms: float) -> None:
         """Holds for `reason` (an invocation's id), at most `max_ms` of session time."""
@@ -52,11 +58,19 @@ class Hold:
             self._apply()
 
     def on_frame(self, start_samples: int, user: Pcm, agent: Pcm) -> None:
-        """Sound is not needed."""
+        """An order that runs out before its reason is given again."""
+        if (
+            self._until
+            and start_samples > self._ordered_until - ms_to_samples(RENEW_MS)
+            and max(self._until.values()) > self._ordered_until
+        ):
+            self._apply()
 
     def _apply(self) -> None:
         if self._sayings or not (self._until or self._held):
             return
-        left = max(self._until.values(), default=0) - self._talk.clock.now_samples
-        self._talk.hold(samples_to_ms(max(0, left)))
+        now = self._talk.clock.now_samples
+        ms = min(MAX_ORDER_MS, samples_to_ms(max(0, max(self._until.values(), default=0) - now)))
+        self._talk.hold(ms)
+        self._ordered_until = now + ms_to_samples(ms)
         self._held = bool(self._until)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from workbench.audio.frames import samples_to_ms
-from workbench.bridge.delivery import Delivery
+from workbench.bridge.delivery import Delivered, Delivery
 from workbench.bridge.fidelity import Fidelity
 from workbench.bridge.heard import AgentWords, content_words, promises
 from workbench.bridge.hold import Hold
@@ -194,20 +194,23 @@ class Invocation:
         spoken = self._finish(outcome)
         ready_samples = self._talk.clock.now_samples
         listening = self._fidelity.listen()
-        delivered = await self._delivery.deliver(spoken, ends=self.order.invocation_id)
-        until = ready_samples if delivered.started_samples is None else delivered.started_samples
-        self._publish(
-            ResultDelivered,
-            at_samples=delivered.started_samples,
-            how=delivered.how,
-            words_asked=delivered.words_asked,
-            words_heard=delivered.words_heard,
-            interrupted=delivered.interrupted,
-            words_before=content_words(self._words.between(self._started_samples, until)),
-        )
-        self._fidelity.measure(listening, self.order.invocation_id, self.order.tool.name, spoken, delivered)
-        if delivered.started_samples is not None:
-            self._stage("delivery", samples_to_ms(delivered.started_samples - ready_samples))
+
+        def told(delivered: Delivered) -> None:
+            until = ready_samples if delivered.started_samples is None else delivered.started_samples
+            self._publish(
+                ResultDelivered,
+                at_samples=delivered.started_samples,
+                how=delivered.how,
+                words_asked=delivered.words_asked,
+                words_heard=delivered.words_heard,
+                interrupted=delivered.interrupted,
+                words_before=content_words(self._words.between(self._started_samples, until)),
+            )
+            self._fidelity.measure(listening, self.order.invocation_id, self.order.tool.name, spoken, delivered)
+            if delivered.started_samples is not None:
+                self._stage("delivery", samples_to_ms(delivered.started_samples - ready_samples))
+
+        await self._delivery.deliver(spoken, told, ends=self.order.invocation_id)
 
     def _finish(self, result: ToolResult) -> str:
         spoken, latency_ms = short_form(result.spoken), self._elapsed_ms()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from workbench.audio.frames import ms_to_samples, samples_to_ms
-from workbench.clock import FastClock, LatencyModel, Signal, fixed
+from workbench.clock import FastClock, LatencyModel, SessionClock, Signal, fixed
 from workbench.events import Event
 from workbench.talk import Actor, Observer, Saying, Utterance
 
@@ -32,7 +32,7 @@ class FakeTalk:
         self.session_id = "fake-talk"
         self.conversation_id = "fake-conversation"
         self.user = ""
-        self.clock = FastClock(charge or fixed({}), latency_model="fixed")
+        self.clock: SessionClock = FastClock(charge or fixed({}), latency_model="fixed")
         self.clock.on_failure = self._failed
         self.can_say = can_say
         self.host_can_say = host_can_say

@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench.audio.frames import SAMPLE_RATE, Pcm, silence
 from workbench.audio.vad import EnergyDetector, SpeechDetector
-from workbench.clock import FastClock, fixed
+from workbench.clock import FastClock, SessionClock, fixed
 from workbench.conversation.agent_side import AgentSide
 from workbench.conversation.conversation import CloseReason, Conversation, TalkSpec
 from workbench.conversation.ears import Ears, EndOfTurnModel
@@ -105,15 +105,16 @@ async def run_talk(
     tones: bool = False,
     charges: Mapping[str, float] = CHARGES,
     max_s: float = 3_600.0,
-    clock: FastClock | None = None,
+    clock: SessionClock | None = None,
+    session_id: str = "test-session",
     observers: Sequence[Observer] = (),
     on_start: Callable[[Conversation], None] | None = None,
 ) -> TalkResult:
     """Plays `clip` [n] at 24 kHz as the user and runs the talk to its end. `tones`: the user is played by tones, not by speech. `clock`:
-    instead of one with these `charges`, for parts that must know it beforehand."""
+    instead of one with these `charges`, for parts that must know it beforehand, or for a talk in real time."""
     clock = clock or FastClock(fixed(charges), latency_model="test")
     user = clip if isinstance(clip, ClipInput) else ClipInput(clip)
-    spec = EngineSpec("test-session", persona, persona.voice, clock)
+    spec = EngineSpec(session_id, persona, persona.voice, clock)
     asr_session = await asr.open(actor.phrases if actor is not None else ())
     collector = _Collector()
     made: list[Conversation] = []
@@ -135,7 +136,7 @@ async def run_talk(
     roster = Roster(engines, automatic=[engine.name for engine in engines])
     conversation = Conversation(
         TalkSpec(
-            session_id="test-session",
+            session_id=session_id,
             conversation_id="test-conversation",
             persona=persona.persona_id,
             persona_hash=persona.content_hash,

@@ -82,7 +82,8 @@ class Words:
 
     def __call__(self, event: Event) -> bool:
         if isinstance(event, AgentText) and event.forced:
-            self._left -= event.text.startswith(" ")
+            # A piece that begins or ends with a space is a word, or the first part of one.
+            self._left -= " " in event.text
         return self._left <= 0
 
 
