@@ -1,5 +1,5 @@
-"""n8n's webhooks as n8n answers them: 404 until a workflow is active, 403 without its token, 422 for a broken body, and a workflow that
-goes on to its end when the client has gone. The contract tests run against this and, where it is installed, against a real n8n.
+"""n8n's webhooks as n8n (1.123) answers them: 404 until a workflow is active, 403 without its token, 422 for a broken body, and a
+workflow that goes on to its end when the client has gone. The contract tests run against this and, where it is installed, a real n8n.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 Work = Callable[[Mapping[str, Any]], Awaitable[Response]]
 """What a workflow does with a body."""
@@ -78,8 +78,7 @@ class N8nStub:
         workflow = self.workflows.get(path)
         active = workflow is not None and workflow.active
         if request.method == "OPTIONS":
-            methods = "OPTIONS, POST" if active else "OPTIONS"
-            return Response(status_code=204, headers={"Access-Control-Allow-Methods": methods})
+            return self._preflight(active, "origin" in request.headers)
         if workflow is None or not active or request.method != "POST":
             return self._not_registered(request.method, path, active)
         # As n8n does it: the body is parsed before anybody looks at the token.
@@ -99,9 +98,16 @@ class N8nStub:
         self.finished.append((workflow.path, body))
         return answer
 
+    def _preflight(self, active: bool, asked: bool) -> Response:
+        if not asked:
+            return Response(status_code=204)
+        if active:
+            return Response(status_code=204, headers={"Access-Control-Allow-Methods": "OPTIONS, POST"})
+        return HTMLResponse("<title>Error</title><pre>Internal Server Error</pre>", 500, {"Access-Control-Allow-Methods": "OPTIONS"})
+
     def _not_registered(self, method: str, path: str, active: bool) -> Response:
         if active:
             message = f"This webhook is not registered for {method} requests. Did you mean to make a POST request?"
-        else:
-            message = f'The requested webhook "{method} {path}" is not registered.'
+            return JSONResponse({"code": 404, "message": message}, 404)
+        message = f'The requested webhook "{method} {path}" is not registered.'
         return JSONResponse({"code": 404, "message": message, "hint": "The workflow must be active."}, 404)

@@ -107,9 +107,15 @@ async def test_broken_json_and_another_method_are_refused_as_n8n_does(webhooks: 
         broken = await http.post("/workbench/slow", content=b'{"a": ', headers=json)
         other = await http.get("/workbench/slow")
         missing = await http.post("/workbench/nowhere", json={})
+        untold = await http.post("/workbench/command", content=b"{", headers=json)
+        asking_how = {"Origin": "http://127.0.0.1", "Access-Control-Request-Method": "POST"}
+        active, inactive = [await http.options(f"/workbench/{path}", headers=asking_how) for path in ("slow", "inactive")]
     assert (broken.status_code, broken.json()["message"]) == (422, "Failed to parse request body")
     assert (other.status_code, "Did you mean to make a POST request?" in other.json()["message"]) == (404, True)
     assert (missing.status_code, missing.json()["code"]) == (404, 404)
+    assert untold.status_code == 422, "the body is looked at before the token"
+    assert (active.status_code, active.headers["access-control-allow-methods"]) == (204, "OPTIONS, POST")
+    assert (inactive.status_code, inactive.headers["access-control-allow-methods"]) == (500, "OPTIONS")
 
 
 # --- the stub alone ------------------------------------------------------------------------------------------------------
