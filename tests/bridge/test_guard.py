@@ -261,6 +261,21 @@ async def test_no_result_and_no_progress_carries_a_secret() -> None:
     assert world.told == [f"with {HIDDEN}"]
 
 
+async def test_progress_is_told_at_a_bearable_rate() -> None:
+    world = World(DONE)
+
+    async def call(tool: Tool, arguments: Mapping[str, Any], *, context: CallContext, on_progress: OnProgress) -> ToolResult:
+        for step in range(1_000):
+            on_progress(step / 1_000, f"step {step}")
+            world.now += 0.001
+        return DONE
+
+    world.provider.call = call  # type: ignore[method-assign]
+    await world.call()
+    assert world.told[0] == "step 0"
+    assert 9 <= len(world.told) <= 10
+
+
 async def test_latency_is_that_of_the_last_answer() -> None:
     world = World(DONE)
     assert world.guard.view.last_latency_ms is None

@@ -197,6 +197,15 @@ def test_tiers(hints: ToolAnnotations | None, tier: str) -> None:
     assert tier_of(McpServer(name="box", command="x", tiers={"t": "write"}), "t", hints) == "write"
 
 
+def test_a_server_cannot_make_its_claims_laxer_later_on() -> None:
+    server = McpServer(name="box", command="x")
+    first = toolbox(server, [listed("wipe"), listed("look", annotations=ToolAnnotations(read_only_hint=True))])
+    assert first.tiers == {"wipe": "destructive", "look": "read"}
+    later = toolbox(server, [listed("wipe", annotations=ToolAnnotations(read_only_hint=True)), listed("look")], first.tiers)
+    assert {tool.name: tool.tier for tool in later.tools} == {"wipe": "destructive", "look": "destructive"}
+    assert later.notices == ["wipe: the server calls it read now; it stays destructive until the next start"]
+
+
 def text(words: str, **fields: Any) -> TextContent:
     return TextContent(type="text", text=words, **fields)
 

@@ -21,6 +21,7 @@ from workbench.bridge.tool import Tool, ToolError, ToolResult
 
 _LATE_SHARE = 0.1
 """Of a tool's time-out: a call that is cancelled in its last part was given up for its slowness; whoever did it has a clock of its own."""
+_PROGRESS_EVERY_S = 0.1
 _MAX_SPOKEN = 4_000
 _MAX_ERROR = 500
 
@@ -203,7 +204,17 @@ class Guard:
         return ToolResult(known(result.spoken[:_MAX_SPOKEN]), cut(result.data, self._limits.max_result_bytes, text=known))
 
     def _quiet(self, on_progress: OnProgress) -> OnProgress:
-        return lambda fraction, message: on_progress(fraction, self._redactor.clean(message))
+        last_s: float | None = None
+
+        def told(fraction: float | None, message: str) -> None:
+            # Every word of progress is a row and a line on the page; a provider may send thousands of them.
+            nonlocal last_s
+            now_s = self._now()
+            if last_s is None or now_s - last_s >= _PROGRESS_EVERY_S:
+                last_s = now_s
+                on_progress(fraction, self._redactor.clean(message[:_MAX_ERROR]))
+
+        return told
 
 
 def _cancelled() -> bool:

@@ -16,12 +16,13 @@ from mcp_types import Tool as Listed
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 from workbench.bridge.provider import CallContext, OnProgress, ProviderState, ProviderUnavailable
-from workbench.bridge.providers.mcp_link import Link
+from workbench.bridge.providers.mcp_link import MAX_ANSWER_BYTES, Link
 from workbench.bridge.providers.mcp_result import error_text, read_result
 from workbench.bridge.providers.mcp_server import McpServer
 from workbench.bridge.providers.mcp_tools import MAX_TOOLS, Toolbox, toolbox
 from workbench.bridge.redact import SECRETS, Redactor
 from workbench.bridge.tool import Tool, ToolError, ToolResult
+from workbench.events import Tier
 
 __all__ = ["IDEMPOTENCY_KEY", "McpProvider", "McpServer"]
 
@@ -59,6 +60,7 @@ class McpProvider:
         """Called with the reason when the session ends without `close`; `open` may be called again then."""
         self._server, self._redactor = server, redactor
         self._box = Toolbox()
+        self._tiers: dict[str, Tier] = {}
         self._away = "it has not been opened"
         self._tasks: set[asyncio.Task[None]] = set()
         self._link = Link(server, redactor, on_changed=self._changed, on_lost=self._lost, target=target, environment=environment)
@@ -140,13 +142,16 @@ class McpProvider:
             cursor = page.next_cursor
             if cursor is None or len(listed) > MAX_TOOLS:
                 break
-        return toolbox(self._server, listed)
+        box = toolbox(self._server, listed, self._tiers)
+        self._tiers |= box.tiers
+        return box
 
     def _failed(self, client: Client, tool: Tool, error: MCPError) -> Exception:
         doubt = "" if tool.tier == "read" else "; it may have been done all the same"
         if error.code == CONNECTION_CLOSED:
             self._spawn(self._verify())
-            return ProviderUnavailable(f"mcp server {self.name} ended the connection in the middle of the call{doubt}")
+            large = f", or answered with more than {MAX_ANSWER_BYTES >> 20} MB" if self._server.url else ""
+            return ProviderUnavailable(f"mcp server {self.name} ended the connection in the middle of the call{large}{doubt}")
         if error.code == REQUEST_TIMEOUT:
             return TimeoutError(f"mcp server {self.name} did not answer in time{doubt}")
         if self._link.status == 404 and client.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS:

@@ -32,6 +32,8 @@ ANSWER_S = 30.0
 """For each question of the handshake and of listing tools: many servers are fetched by their command at the first start. A call of a
 tool is bounded by whoever calls it."""
 CONNECT_S = 5.0
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+"""Over HTTP; the SDK breaks off an answer that is larger. What is kept of one is far smaller."""
 _LAST_WORDS = 2_000
 """Bytes."""
 _LAST_WORDS_S = 0.3
@@ -186,7 +188,8 @@ class Link:
             http = httpx2.AsyncClient(
                 headers=headers, timeout=httpx2.Timeout(CONNECT_S, read=None), event_hooks={"response": [self._note_status]}
             )
-            reach = streamable_http_client(server.url, http_client=await stack.enter_async_context(http))
+            http = await stack.enter_async_context(http)
+            reach = streamable_http_client(server.url, http_client=http, max_sse_event_size=MAX_ANSWER_BYTES)
         return await stack.enter_async_context(
             Client(
                 reach,
