@@ -103,4 +103,4 @@ def shown(value: object, column: Column) -> str:
 
 
 def _side(values: pd.Series) -> str:
-    return "" if pd.api.types.is_numeric_dtype(values) else ' class="text"'
+    return "" if pd.api.types.is_numeric_dtype(values) or values.isna().all() else ' class="text"'

@@ -25,7 +25,7 @@ def offset_histogram(offsets: pd.DataFrame, *, title: str = "How does the agent 
     own = offsets[offsets["speaker"] == "agent"]["latency_ms"]
     if own.empty:
         return theme.nothing(title, "No turn of the agent follows one of the user in these talks.")
-    made = make_subplots(rows=1, cols=2, column_widths=[0.68, 0.32], horizontal_spacing=0.12)
+    made = make_subplots(rows=1, cols=2, column_widths=[0.66, 0.34], horizontal_spacing=0.19)
     made.update_layout(template=theme.template(), title_text=title, height=420, bargap=0.04, barmode="group")
     low, high = SHOWN_MS
     bins = {"start": low, "end": high, "size": BIN_MS}

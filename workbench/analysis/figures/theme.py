@@ -18,7 +18,7 @@ HUMAN = "#8a8f98"
 """What people do among themselves; it stands beside, never in the series."""
 OUTCOMES: Mapping[str, str] = {"yielded": "#1b9e77", "ignored": "#d55e00", "censored": "#8a8f98"}
 SERIES = ("#2b83c6", "#d55e00", "#1b9e77", "#c0438f", "#e6a817", "#56b4e9", "#8c6bb1", "#8a8f98")
-LATE_SCALE = ((0.0, "#d5e3ee"), (0.5, "#56a0d3"), (0.7999, "#e6a817"), (0.8, "#d55e00"), (1.0, "#8b1a00"))
+LATE_SCALE = ((0.0, "#d5e3ee"), (0.5, "#7fb3d8"), (0.7999, "#1f6fad"), (0.8, "#e6a817"), (1.0, "#b03a00"))
 """For the time of a frame from 0 to 100 ms: it turns at 80."""
 
 _FONT = "Inter, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
