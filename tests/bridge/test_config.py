@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from workbench.bridge import config as configuration
 from workbench.bridge.access import access_of
@@ -210,3 +213,32 @@ def test_pages_can_be_read_only_where_hosts_are_listed(tmp_path: Path) -> None:
     web_page.register(registry, local, config.web.allowed, config.web.timeout_s)
     assert (registry["read_page"].tier, registry["read_page"].timeout_s) == ("read", 4)
     local.close()
+
+
+_VALUES = st.recursive(
+    st.booleans()
+    | st.integers(-9, 9)
+    | st.floats(allow_nan=True)
+    | st.text(max_size=6)
+    | st.sampled_from(["http://x", "read", "*", "A_B"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+_NAMES = """url token_env timeout_s tier header tool name command args env headers tools tiers phrases hosts networks users personas
+    allowed denied concurrency result_bytes description parameters path action token"""
+_KEYS = st.sampled_from(_NAMES.split())
+_TABLE = st.recursive(
+    st.dictionaries(_KEYS, _VALUES, max_size=5), lambda inner: st.dictionaries(_KEYS, inner | _VALUES, max_size=3), max_leaves=4
+)
+_TABLES = st.dictionaries(
+    st.sampled_from(["mas", "n8n", "mcp", "web", "limits", "access", "other"]), _TABLE | st.lists(_TABLE, max_size=3) | _VALUES, max_size=4
+)
+
+
+@given(_TABLES)
+def test_whatever_a_file_holds_it_is_read_or_refused_with_its_place(tables: dict[str, object]) -> None:
+    with mock.patch.object(configuration, "_read", return_value=("tools.toml", tables)):
+        try:
+            load(None, {"A_B": "secret"})
+        except ConfigError as refused:
+            assert str(refused).startswith("tools.toml: ")  # noqa: PT017 - either way is right
