@@ -146,3 +146,15 @@ def test_rows_that_a_failing_language_model_left_to_the_rules_are_counted(tmp_pa
     # The two answers to a waiting action are read from the words; the model is not asked.
     assert sources.pop("rules") == 2
     assert [(source[:23], count) for source, count in sources.items()] == [("rules (endpoint failed:", 3)]
+
+
+def test_declared_tools_of_the_configuration_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "workbench.toml"
+    config.write_text(
+        '[mas]\nurl = "http://127.0.0.1:9"\n[n8n]\nurl = "http://127.0.0.1:9/webhook"\n'
+        '[[n8n.tool]]\nname = "start_backup"\ndescription = "Start the backup workflow"\ntier = "write"\nphrases = ["start the backup"]\n'
+    )
+    monkeypatch.setenv("WORKBENCH_TOOLS_FILE", str(config))
+    done = run(str(written(tmp_path, {"text": "start the backup", "expect": {"tool": "start_backup", "tier": "write"}})), "--json")
+    assert json.loads(done.stdout)["accuracy"] == 1.0
+    assert "known only after connecting are left out: those of MAS." in done.stderr

@@ -8,7 +8,8 @@ from workbench.bridge.numbers import read_number
 from workbench.bridge.words import word_set
 
 _GROUPS = {
-    "weather": "weather jacket sunglasses sunscreen forecast rain raining rainy umbrella sunny sunshine snow snowing cloudy cloud windy "
+    "weather": "weather jacket coat boots gloves sky freezing sunglasses sunscreen forecast rain raining rainy umbrella sunny sunshine "
+    "snow snowing cloudy cloud windy "
     "storm stormy outside raincoat "
     "drizzle "
     "thunderstorm sun",
@@ -17,7 +18,7 @@ _GROUPS = {
     "expression equation compute",
     "temperature": "temperature temp warm hot cold cool chilly degrees degree celsius fahrenheit heating heater thermostat heat warmer "
     "colder",
-    "humidity": "humid humidity moist moisture damp dampness",
+    "humidity": "humid dry humidity moist moisture damp dampness",
     "co2": "co2 carbon dioxide",
     "calendar": "calendar schedule meeting appointment event agenda diary busy booked free",
     "order": "order package parcel delivery shipment purchase shipped arrive arriving delivered tracking ship",

@@ -11,8 +11,9 @@ from typing import Any
 
 from workbench.bridge.concepts import NO_CONTENT, concept, concepts, has_content
 from workbench.bridge.lexicon import NOMINAL, PARTICLES, VERBS, base
+from workbench.bridge.numbers import read_number
 from workbench.bridge.reading import Order
-from workbench.bridge.slots import is_free_text, is_sentence, slot_of
+from workbench.bridge.slots import is_free_text, is_moment, is_sentence, slot_of
 from workbench.bridge.tool import SLOT, Tool
 from workbench.bridge.words import tokens, word_set
 
@@ -31,6 +32,9 @@ _SAME = {
 _DICTATED = re.compile(r"\b(?:saying|that says|that|about|to say)\b (.+)$")
 _ENDING = word_set("erase shut_down reset reboot restart cancel close disable stop turn_off")
 """What a destructive tool can be asked to do by a verb that is not destructive itself: "cancel my order"."""
+_WHICH = word_set("in for of on at about")
+_DAYS = word_set("today tomorrow tonight monday tuesday wednesday thursday friday saturday sunday")
+_REPORTED = word_set("status report statistics")
 _TOPIC = word_set("about regarding concerning named called")
 """What stands before them is asked for, what follows only says which."""
 
@@ -42,6 +46,8 @@ class Profile:
     tool: Tool
     actions: frozenset[str]
     things: frozenset[str]
+    named: frozenset[str]
+    """What every one of its phrases names: without it, nobody asks for this tool."""
     words: frozenset[str]
 
 
@@ -54,7 +60,12 @@ class Finder:
         self.profiles = [profile for profile in every if profile.tool.name not in self._instead]
         shared = Counter(thing for profile in self.profiles for thing in profile.things)
         self._weight = {thing: 1 / count for thing, count in shared.items()}
-        self.nouns = frozenset(word for profile in self.profiles for word in profile.words if concept(word) in profile.things)
+        self.nouns = frozenset(
+            word
+            for profile in self.profiles
+            for word in profile.words
+            if concept(word) in profile.things and (base(word) is None or word in _NOUNS)
+        )
 
     def instead_of(self, tool: Tool) -> Tool:
         """The tool to be used where `tool` was asked for: of two that tell the same, the one added last."""
@@ -85,19 +96,61 @@ class Finder:
         """The one reading tool that such a question is about."""
         reads = [profile for profile in self.profiles if profile.tool.tier == "read"]
         topic = next((at for at, word in enumerate(words) if word in _TOPIC), len(words))
-        return self._best(reads, concepts(tuple(words[:topic])), 0.4) or self._best(reads, concepts(tuple(words)), 0.4)
+        told, all_told = concepts(tuple(words[:topic])), concepts(tuple(words))
+        found = self._best(reads, told, 0.4) or self._best(reads, all_told, 0.4)
+        # "How cold is it in Cairo" is about the weather, where no tool reads that very thing.
+        return found or (self._best(reads, all_told - {"temperature"} | {"weather"}, 0.4) if "temperature" in all_told else None)
+
+    def named_in(self, words: Sequence[str]) -> Tool | None:
+        """The one reading tool whose own thing is named, whatever else is said of it: "what is wrong with the server"."""
+        told = concepts(tuple(words))
+        found = [profile.tool for profile in self.profiles if profile.tool.tier == "read" and profile.named and profile.named <= told]
+        return found[0] if len(found) == 1 else None
+
+    def names(self, words: Sequence[str], *, politely: bool) -> Tool | None:
+        """The one reading tool that is named and nothing more: "order status", "forecast for berlin". A single word names nothing by
+        itself, unless something is said with it that the tool takes, or a "please"."""
+        until = next((at for at, word in enumerate(words) if word in _WHICH or word in _DAYS), len(words))
+        head = concepts(tuple(words[:until]))
+        if not head or len(words) < 2 or _begins_order(words):
+            return None
+        reads = [profile for profile in self.profiles if profile.tool.tier == "read"]
+        found = [profile for profile in reads if head <= profile.things or (head & _REPORTED and profile.named and profile.named <= head)]
+        if len(found) != 1:
+            return None
+        fits = _takes(found[0], words[until:]) if until < len(words) else len(head) > 1 or politely
+        return found[0].tool if fits else None
 
     def _best(self, candidates: Sequence[Profile], told: frozenset[str], share: float = 0.4) -> Tool | None:
         rated = []
         for profile in candidates:
             hits = told & profile.things
             weight = sum(self._weight[hit] for hit in hits)
-            if hits and len(hits) / len(told) >= share and weight >= 1 / 3:
+            if hits and profile.named <= told and len(hits) / len(told) >= share and weight >= 1 / 3:
                 rated.append((weight + len(hits) / len(told), profile.tool))
         rated.sort(key=lambda pair: -pair[0])
         if not rated or (len(rated) > 1 and rated[0][0] - rated[1][0] < 0.05):
             return rated[-1][1] if len(rated) > 1 and len({tool.tier for _, tool in rated}) == 1 and rated[0][0] == rated[-1][0] else None
         return rated[0][1]
+
+
+def _takes(profile: Profile, said: Sequence[str]) -> bool:
+    """Whether a tool that was named takes what was said of it: a day, its own things, or what one of its phrases takes after that very
+    preposition."""
+    rest = [word for word in said[1:] if word not in ("the", "my", "our")] if said[0] in _WHICH else list(said)
+    if not rest:
+        return False
+    if is_moment(rest) or all(concept(word) in profile.things or read_number([word]) is not None for word in rest):
+        return True
+    after = re.compile(rf"\b{said[0]} \{{(\w+)\}}")
+    names = {name for template in profile.tool.templates for name in after.findall(template)}
+    return any((value := slot_of(profile.tool, name).parse(rest)) is not None and value.cost == 0 for name in names)
+
+
+def _begins_order(words: Sequence[str]) -> bool:
+    """ "Turn on ...", "schedule a ..." and "time ten minutes", but not "order status"."""
+    follows = words[1]
+    return base(words[0]) is not None and (follows in PARTICLES or not has_content(follows))
 
 
 def _supersedes(new: Profile, old: Profile) -> bool:
@@ -124,7 +177,11 @@ def _profile(tool: Tool) -> Profile:
     words = frozenset([*text, *phrases, *arguments])
     things = {concept(word) for word in words if has_content(word)}
     verbs = {word for word in words if base(word) == word and tool.tier != "read"}
-    return Profile(tool, frozenset(actions), frozenset(things - (verbs - _NOUNS) - PARTICLES), words)
+    said = [concepts(tuple(tokens(SLOT.sub(" ", template)))) for template in tool.templates]
+    named = frozenset.intersection(*said) & things if len(said) > 1 else frozenset()
+    return Profile(
+        tool, frozenset(actions), frozenset(things - (verbs - _NOUNS) - PARTICLES), named if tool.tier == "read" else frozenset(), words
+    )
 
 
 _NOUNS = frozenset(

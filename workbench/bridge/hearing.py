@@ -89,7 +89,7 @@ def _marker(words: Sequence[str], begins_order: Callable[[Sequence[str]], bool])
     if not begins_order(words):
         return None
     for start in range(1, len(words)):
-        if words[start - 1] in _DETERMINED and words[start] == "no":
+        if words[start] == "no" and (words[start - 1] in _DETERMINED or words[start + 1 : start + 2] in (["longer"], ["more"], ["one"])):
             continue
         dictated = any(word in _DICTATES for word in words[:start])
         for phrase in _MARKERS:
@@ -122,10 +122,57 @@ def _spliced(before: Sequence[str], after: Sequence[str]) -> list[str]:
     return [*before[: max(1, len(before) - len(after))], *after]
 
 
-_NOUNS_HEARD_AS = {"thyme": "time", "wether": "weather", "lites": "lights", "lite": "light", "disc": "disk", "discs": "disks"}
+_NOUNS_HEARD_AS = {
+    "wot": "what",
+    "thyme": "time",
+    "wether": "weather",
+    "lites": "lights",
+    "lite": "light",
+    "disc": "disk",
+    "discs": "disks",
+}
+_DAY = r"(?:today|tonight|tomorrow|monday|tuesday|wednesday|thursday|friday|saturday|sunday|this|next|the)"
+_FIGURES = (
+    r"status|reports?|latest|list|logs?|numbers|figures|readings?|weather|forecast|results?|temperature|humidity|levels?|statistics|stats"
+)
 _REWRITTEN = (
+    (re.compile(r"\bthe whether\b"), "the weather"),
+    (re.compile(r"\bc o (?:two|2|too)\b"), "co2"),
+    (
+        re.compile(r"^is it (?:already |nearly |almost )*(?:past |after |before )?(?:\w+ o clock|ten|noon|midnight|\d+)\b.*"),
+        "what time is it",
+    ),
+    (re.compile(r"^what time is (?=my |the |our )"), "when is "),
+    (
+        re.compile(rf"^what (?:is on|is coming up|have i got|am i doing|is planned|is happening)(?: on| for)? (?={_DAY}\b)"),
+        "what is on my calendar ",
+    ),
+    (
+        re.compile(rf"^what (?:does|is) (?:my day|(?={_DAY}\b)(?:\w+)|(?:this|next|the) \w+) (?:look|looking) like"),
+        "what is on my calendar",
+    ),
+    (re.compile(rf"^do i have (?:anything|something|time|plans|stuff)(?: on| planned)? (?={_DAY}\b)"), "do i have meetings "),
+    (re.compile(r"^how busy am i\b"), "am i busy"),
+    (re.compile(r"^when (?:do i|am i) (?:meet|meeting|see|seeing) "), "when is my meeting with "),
+    (re.compile(r"^how long have we been (?:talking|chatting|speaking|going|at this)"), "how long has this session been running"),
+    (re.compile(r"^what (?:do|does) (.+?) and (.+?) make$"), r"what is \1 plus \2"),
+    (re.compile(r"^what is the product of (.+?) and (.+)$"), r"what is \1 times \2"),
+    (re.compile(r"^what is the sum of (.+?) and (.+)$"), r"what is \1 plus \2"),
+    (re.compile(rf"^i (?:would like|want|need) (?=(?:the|a|my) (?:\w+ ){{0,2}}(?:{_FIGURES})\b(?!.*(?:\w+ed|gone)$))"), "show me "),
     (re.compile(r"^time (?=(?:\d|[a-z]+ )*?(?:second|minute|hour))"), "set a timer for "),
     (re.compile(r"^wake (?:me|us)(?: up)? (?=at|in|tomorrow|on|by)"), "set an alarm "),
+    (re.compile(r"^make (.+?) (?:disappear|vanish|go away)$"), r"delete \1"),
+    (
+        re.compile(
+            r"^(?:i|we) (?:do not|no longer) (?:need|want) (.+?) (?:any ?more )?(?:so )?(?:please |just |you can )?"
+            r"(delete|remove|erase|destroy|wipe|drop|purge|discard|kill|close|cancel|stop) (?:it|them|that|those)$"
+        ),
+        r"\2 \1",
+    ),
+    (
+        re.compile(rf"^get (?:me |us )?(?=(?:the|a|an|my|our) (?:\w+ ){{0,2}}(?:{_FIGURES})\b(?!.*(?:\w+ed|going|gone|again)$))"),
+        "show me ",
+    ),
     (re.compile(r"^get (.+?) (?:going|started|running|up and running)(?: again)?$"), r"start \1"),
     (re.compile(r"^let (?!me |us )(.{1,40}?) know(?: that| about)? "), r"tell \1 that "),
     (

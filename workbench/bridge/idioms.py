@@ -8,7 +8,7 @@ boot: camp
 bring: it on
 burn: the bridges
 buy: me a drink, time
-call: me, it, the shots, a spade, it a day
+call: me maybe, it, the shots, a spade, it a day
 change: the subject, the world, my mind, your mind
 check: it out, this out, you out, yourself
 clear: the air, the table, the way, the path, the floor, the decks, the dishes, the snow, the driveway, as, skies, blue, cut
@@ -20,7 +20,6 @@ drop: the ball, the act, the subject, the mic, the bass, the beat, the attitude,
   gloves, the topic, the formalities, kick, out
 empty: the dishwasher, the trash can, your mind, the litter, your pockets, promises, nest, words
 end: of, it, the day
-feed: the
 find: peace, yourself, the time, the courage
 flush: the toilet
 forget: it, about it, that, everything i just, everything i said
@@ -57,13 +56,14 @@ share: your thoughts
 show: me the money, me love, off, up
 shut: up, the front door
 start: a fire, a family, a band, over, from, with, a conversation, the day, your day, a new life, a war
-stop: the press, the presses, the world, time, it, worrying, the clock
+stop: by, the press, the presses, the world, time, it, worrying, the clock
 take: turns, care, a break, a seat, it, note, a bow, five
 tell: me about it
 text: book
 throw: away the leftovers, out the trash, out the garbage, away the trash, away the key
 trash: talk
-turn: the page, the tables, the corner, over a new leaf, on the charm, off your brain, the other cheek, around, left, right, back, it up
+turn: that frown, the page, the tables, the corner, over a new leaf, on the charm, off your brain, the other cheek, around,
+  left, right, back, it up
   to eleven, on the waterworks, down the offer
 water: under
 wipe: the slate, the floor, the table, the counter, your feet, the smile, the grin, the windows, the board, the sweat, the dishes, that,

@@ -69,9 +69,11 @@ VERBS = _joined(
     _verbs(
         "write", "any",
         turn_on="turn_on switch_on power_on", turn_off="turn_off switch_off shut_off turn_out",
-        restart="restart relaunch", schedule="reschedule", disable="disable deactivate", enable="enable activate reactivate",
+        restart="restart relaunch", schedule="reschedule postpone delay", book="order buy purchase reserve",
+        disable="disable deactivate", enable="enable activate reactivate",
         stop="halt abort", start="launch trigger kick_off fire_up spin_up boot_up start_up boot execute initiate resume", pause="pause",
         deploy="deploy redeploy provision publish", create="jot_down write_down", cancel="cancel unsubscribe revoke call_off",
+        subscribe="subscribe",
         send="notify email",
         restore="restore roll_back rollback revert", archive="archive", install="install upgrade reinstall", rename="rename duplicate",
         lock="lock unlock", mute="mute unmute", approve="approve reject assign", print="print scan",
@@ -81,12 +83,12 @@ VERBS = _joined(
     _verbs(
         "write", "thing",
         set="set change modify update edit put bring crank_up crank_down raise lower boost reduce switch turn tweak scale make cool heat "
-        "warm_up cool_down bump_up bump_down",
+        "warm_up heat_up cool_down bump_up bump_down",
         start="start run begin continue bring_up", stop="stop end suspend freeze finish interrupt",
         open="open unblock", close="close block shut", play="play skip queue_up",
-        send="send forward text message call ping alert share post reply mail phone dial shoot drop write tell submit",
+        send="send ask forward text message call ping alert share post reply mail phone dial shoot drop write tell submit",
         create="create add make open generate draft log record note register write compose save file take put enter insert leave",
-        book="book reserve schedule arrange order buy purchase get plan set_up", pay="pay transfer refund withdraw deposit wire",
+        book="book schedule arrange get plan set_up", pay="pay transfer refund withdraw deposit wire",
         remind="remind", move="move copy push commit rotate clone attach detach connect disconnect replace swap",
         approve="invite ban promote grant allow accept decline confirm",
         water="water feed clean vacuum mist ventilate arm disarm snooze charge reorder refill",
@@ -100,7 +102,7 @@ VERBS = _joined(
 )  # fmt: skip
 """Verb to its senses, the most dangerous first."""
 
-PARTICLES = word_set("on off up down out away offline")
+PARTICLES = word_set("on off up down out away offline back")
 NOMINAL = {
     "deletion": "erase", "removal": "erase", "wipe": "erase", "purge": "erase", "erasure": "erase", "format": "erase",
     "destruction": "erase", "shutdown": "shut_down", "termination": "shut_down", "reset": "reset", "reboot": "reboot",
@@ -153,7 +155,7 @@ THINGS = APPLIANCES | MACHINES | ACCOUNTS | DATA | word_set(
     "bluetooth connection website page domain dns ip api endpoint webhook replica pod pods namespace image images firmware version "
     "patch scene dashboard chart status state health degrees percent spreadsheet slides presentation doc project milestone shift order "
     "package parcel delivery membership stream broadcast line conversation tool tools session instance pool feeder gripper tank kitchen "
-    "bedroom office"
+    "bedroom office desk fish cat dog picture screenshot filters supplies newsletter vpn study lab machine"
 )  # fmt: skip
 """What a program can act on or tell about."""
 
@@ -164,7 +166,7 @@ HEART = word_set(
     "throat sinuses skin face nose eyes eye mouth hands hand ears brain brow forehead sweat belly stomach breath lungs teeth hair lips "
     "legs "
     "weight stain stains dust dirt weeds wrinkles calories carbs sugar gluten meat guard splinter snow dishes counter crumbs leftovers "
-    "habit habits thirst appetite sins guilt demons regrets memories"
+    "frown habit habits thirst appetite sins guilt demons regrets memories"
 )
 """What is only wiped, cleared or dropped in talk."""
 
@@ -188,7 +190,7 @@ _IRREGULAR = {
 }  # fmt: skip
 
 _FIRST_WORDS = frozenset(verb.split()[0] for verb in VERBS)
-_MISHEARD_VERBS = tuple(word for word in sorted(_FIRST_WORDS) if len(word) >= 6)
+_MISHEARD_VERBS = tuple(word for word in sorted(_FIRST_WORDS) if len(word) >= 5)
 _HEARD_AS = {
     "deleat": "delete", "deleet": "delete", "dilute": "delete", "erace": "erase", "whipe": "wipe", "cansel": "cancel",
     "perge": "purge", "shutt": "shut", "tern": "turn", "sea": "see", "right": "write", "reed": "read", "by": "buy", "cheque": "check",

@@ -46,7 +46,9 @@ def action_words(tool: Tool) -> frozenset[str]:
     its phrases, and verbs for the same deed ("yes, remove it")."""
     words = [*name_words(tool.name), *tokens(tool.description), *(word for text in tool.templates for word in tokens(SLOT.sub(" ", text)))]
     actions = {sense.action for word in words for sense in VERBS.get(base(word) or "", ()) if sense.tier != "read"}
-    return frozenset(words).union(*(_SAME_DEED[action] for action in actions))
+    # A name without a verb ("server_power") may mean any deed.
+    deeds = [_SAME_DEED[action] for action in actions] or _SAME_DEED.values()
+    return frozenset(words).union(*deeds)
 
 
 _SAME_DEED: dict[str, set[str]] = {}

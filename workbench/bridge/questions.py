@@ -20,16 +20,19 @@ _LEAD = re.compile(
     + _one_of(
         "tell me, tell us, show me, show us, give me, let me know, know, see, check, check on, hear, find out, look up, look at, look, "
         "say, "
-        "i wonder, i was wondering, wondering, do you (?:happen to )?know, any idea, remind me, let us see, read me, have a look"
+        "i wonder, i was wondering, wondering, do you (?:happen to )?know, any idea, remind me(?= (?:what|when|who|how|where|which)), let "
+        "us see, read me, have a look"
     )
     + r"(?: (?:if|whether)\b)? ?)"
 )
 _ASKS = re.compile(
     "^"
     + _one_of(
-        "what, whats, how, when, where, which, is, are, am, will, has, have, does, do i, do we, did the, did my, did our, did any, was "
+        "what, whats, how, when, where, which, is, are, am, will, has, have, does, do i, do we, who is, did the, did my, did our, did "
+        "any, was "
         "the, "
-        "were the, any, anything, can i see, who is on, who is in, who is at, who is online"
+        "were the, any, anything, can i see, can i expect, should i, should my, got the, got any, who is on, who is in, who is at, who is "
+        "online"
     )
 )
 _MANNERS = "many|much|is|are|was|were"
@@ -37,28 +40,28 @@ _TALK = re.compile(
     "^(?:"
     + "|".join(
         (
-            r"(?:why|about|if)\b",
+            r"(?:why|about(?! (?:my|our) )|if)\b",
             # "How warm is it" asks, "how time flies" and "how do I ..." do not.
-            rf"how (?!(?:{_MANNERS}) |\w+ (?:is|are|was|were|did|do|does|has|have|until|it|the|this|my)\b)",
+            rf"how (?!(?:{_MANNERS}|the|my|our) |\w+ (?:is|are|was|were|did|do|does|has|have|until|till|it|the|this|my)\b)",
             r"how (?:do|does|did|to|can|could|come|would|should|about|are you|is it that)\b",
-            r"what (?:if|would|happens|happened|makes|made|should|could|did|an?|kind|sort|exactly)\b",
+            r"what (?:if|would|happens|happened|makes|made|should|could|did|an?|kind|sort|exactly|is the difference)\b",
             r"(?:is|are|was) an?\b",
-            "(?:is|are|was) (?:it|this|that|there|they) "
+            "(?:is|are|was) (?:it|this|that|they) "
             + _one_of(
                 "hard, easy, possible, true, okay, ok, bad, safe, normal, wrong, weird, common, better, worth, fun, legal, dangerous, "
                 "important, "
-                "an?, really, just, such, too, why, how, because, what, where, me, irreversible, me or"
+                "an?, really, just, such, why, how, because, what, where, me, irreversible, me or"
             ),
             "are " + _one_of("you, we, they, people, there people"),
             "is " + _one_of("he, she, everyone, everybody, anyone, anybody, someone, nobody, no"),
-            "have " + _one_of("you, we ever, i ever, they, an?, fun, some"),
+            "have " + _one_of("you(?! got), we ever, i ever, they, an?, fun, some"),
             "has " + _one_of("he, she, anyone, anybody, somebody"),
             r"will (?:you|he|she|they)\b",
             "does " + _one_of("he, she, anyone, anybody, everyone"),
             "do we " + _one_of("ever, really"),
             "am i " + _one_of("right, wrong, crazy, dreaming, the, a"),
             r"where (?:did|do|does|are you|were)\b",
-            r"when (?:did|do|does|i|we|you)\b",
+            r"when (?:(?:did|do|does|was|were|will) (?!the|my|our|order)|(?:i|we|you)\b)",
             r"which (?:do|did|would)\b",
             r"any (?:way|how)\b",
         )
@@ -68,21 +71,27 @@ _TALK = re.compile(
 _OPINION = re.compile(
     r"\b"
     + _one_of(
-        "you, your, yours, yourself, favou?rite, ever, people, think, opinion, anyway, in general, generally, usually, meaning, means?, "
+        "you, your, yours, yourself, favou?rite, ever, people, think, opinion, anyway, in general, best, ideal, perfect, normal, typical, "
+        "generally, usually, meaning, means?, "
         "love, "
         "feel, believe, supposed, mother, father, brother, sister, friend, yesterday, last "
         "(?!hour|minute|day|week|build|run|order|message), "
-        "used to, would, should, wake, movie, film, book, song, world, history, life, universe, "
+        "used to, would(?! it be), should(?! i (?:take|bring|wear|pack)| my| the), wake, movie, film, book, song, world, history, life, "
+        "universe, "
         "in an?(?! (?:hour|minute|few|couple|moment|week|day|second)), (?:does|do|can|could|is|are) an?(?! "
         "(?:hundred|thousand|million|half|third|quarter))"
     )
 )
 _WITH_YOU = re.compile(r"\b" + _one_of("do you have, can you see, have you got, are you running"))
-_DEFINITE = word_set("the my our this that these those all any on in at for there of left due")
+_DEFINITE = word_set(
+    "the my our this that these those all any on in at for there of left due new enough next latest last today tomorrow tonight outside"
+)
 _STATES = word_set(
     "up down running online offline alive healthy done finished ready on off open closed locked unlocked full empty working reachable "
     "active "
-    "responding complete completed deployed stuck failing broken available connected idle busy news update updates"
+    "responding complete completed deployed stuck failing failed broken available connected idle busy okay ok fine alright good news "
+    "update updates successful "
+    "scheduled charged armed sent paid booked passed started stopped set logged safe"
 )
 LIVE = word_set(
     "status state health uptime temperature humidity co2 weather forecast balance load usage latency queue backlog version schedule "
@@ -90,12 +99,13 @@ LIVE = word_set(
     "agenda progress level reading readings log logs error errors battery traffic alerts alert notifications notification appointment "
     "appointments meeting meetings events order orders package delivery shipment tasks jobs workflow workflows sessions agents servers "
     "services "
-    "containers tickets invoices reminders timers backups memory cpu disk space storage bandwidth throughput pressure inventory stock "
-    "statistics stats metrics turns capacity time date emails messages inbox duty shift call"
+    "containers tickets invoices reminders timers alarms mail vms pods hosts users files backups memory cpu disk space storage bandwidth "
+    "throughput pressure inventory stock "
+    "statistics stats metrics turns capacity time date emails messages inbox duty shift call rain snow number numbers address details "
+    "results"
 )
 """What changes, so that only looking it up tells."""
 _COUNTED = word_set("is are we i today left free running there have had open pending use used")
-_ROUTINE = word_set("like doing going")
 
 
 def question_words(text: str) -> list[str] | None:
@@ -106,7 +116,7 @@ def question_words(text: str) -> list[str] | None:
         if found is None or found.end() >= len(text):
             break
         asked, text = True, text[found.end() :]
-    if _TALK.match(text) or is_opinion(text) or not (asked or _ASKS.match(text)):
+    if _TALK.match(text) or is_opinion(text) or (not asked and not _ASKS.match(text)):
         return None
     words = text.split()
     return None if _defines(words) else words
@@ -118,11 +128,21 @@ def is_opinion(text: str) -> bool:
 
 
 def names_live(words: Sequence[str]) -> bool:
-    """ "Status of the backup", "temperature in chamber five": a question of nothing but a name."""
-    told = [word for word in words[:3] if word in LIVE]
-    return (
-        bool(told) and len(words) <= 7 and any(word in ("of", "in", "on", "for", "at") for word in words[1:4]) and not set(words) & SPEAKS
-    )
+    """ "Status of the backup", "server status": a question of nothing but a name."""
+    rest = [word for word in words if word not in ("the", "current", "latest")]
+    if not rest or set(words) & SPEAKS:
+        return False
+    if len(rest) <= 3 and any(word in _REPORTS for word in rest):
+        return all(_is(word, LIVE) or _is(word, THINGS) for word in rest)
+    return len(rest) <= 7 and rest[0] in LIVE - _SAID_OF_OTHERS and rest[1:2] in (["of"], ["in"], ["on"], ["for"], ["at"])
+
+
+_SAID_OF_OTHERS = word_set("rain snow time date call shift duty order orders")
+_REPORTS = word_set("status report statistics stats forecast schedule uptime temperature humidity load")
+
+
+def _is(word: str, of: frozenset[str]) -> bool:
+    return word in of or f"{word}s" in of or (word.endswith("s") and word[:-1] in of)
 
 
 SPEAKS = word_set(
@@ -143,16 +163,41 @@ def _defines(words: Sequence[str]) -> bool:
     )
 
 
+def in_some_state(words: Sequence[str]) -> bool:
+    """Whether a question asks in which state something is."""
+    return bool(set(words) & (_STATES | _TROUBLES))
+
+
+_TROUBLES = word_set("wrong going problem problems trouble issues crashed recovered back holding doing")
+
+
 def is_live(words: Sequence[str]) -> bool:
     """Whether a question is about the state of something that can be looked up, whichever tools there are."""
     told = set(words)
-    definite = bool(told & _DEFINITE) or words[0] in ("which", "a", "an")
-    if told & THINGS and told & _STATES and definite:
+    if told & _WEATHER_NOW or (words[0] == "who" and told & _PRESENT):
         return True
-    if words[0] in ("is", "are", "has", "have", "did", "does", "was", "were", "will", "which"):
-        return words[0] in ("has", "did", "does") and bool(told & THINGS) and definite
-    if words[0] == "how" and words[1:2] in (["many"], ["much"]):
-        return bool(told & (LIVE | THINGS)) and bool(told & _COUNTED)
-    if words[0] == "how":
-        return len(words) > 2 and bool(told & THINGS) and bool(told & _ROUTINE) and definite
-    return bool(told & LIVE) and definite
+    thing, live = any(_is(word, THINGS) for word in words), any(_is(word, LIVE) for word in words)
+    definite = bool(told & _DEFINITE) or words[0] in ("which", "a", "an") or any(read_number([word]) is not None for word in words)
+    if thing and told & _STATES and definite:
+        return True
+    match words[0]:
+        case "is" | "are":
+            return live and "there" in words[1:2] and definite
+        case "has" | "have" | "did" | "does" | "was" | "were":
+            return thing and bool(_SUBJECTS & set(words[1:2])) and not told & _MADE
+        case "how" if words[1:2] in (["many"], ["much"]):
+            return (live or thing) and bool(told & _COUNTED)
+        case "how":
+            return (thing or bool(told & {"until", "till"})) and definite and len(words) > 3
+        case "what" | "which" if len(words) > 2 and (_is(words[1], LIVE) or _is(words[1], THINGS)):
+            return True
+        case "when" | "where":
+            return (live or thing) and definite
+    return live and definite
+
+
+_SUBJECTS = word_set("the my our this that any all order")
+_MADE = word_set("by of made")
+"""Words after which a past deed is talked about: "was the table made of oak"."""
+_WEATHER_NOW = word_set("raining snowing")
+_PRESENT = word_set("logged online connected on")

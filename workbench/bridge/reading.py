@@ -28,7 +28,7 @@ from workbench.bridge.lexicon import (
     heard_verb,
     is_participle,
 )
-from workbench.bridge.questions import SPEAKS
+from workbench.bridge.questions import LIVE, SPEAKS
 from workbench.bridge.words import word_set
 from workbench.events import Tier
 
@@ -71,7 +71,7 @@ _ASKS = (
     r"(?:can|could|would|will) (?:you|u|we)|can not you|could not you|will not you|would not you|"
     r"(?:can|could|may) i (?=(?:please )?(?:get|have|book|reserve|see|hear|order)\b)|"
     r"you (?:can|may|should|need to|have to|must|might want to|could|had better|better|are to|are going to)|you will(?: have to)?|"
-    r"go ahead and|go and|come and|make sure(?: that)?(?: you| to)?|be sure to|be so kind (?:as to|and)|"
+    r"go ahead and|go and|come and|make sure(?: that)?(?: you| to)|be sure to|be so kind (?:as to|and)|"
     r"(?:do|please) not forget to|remember to|try to|try and|why do not you|why do not we|why not|i am (?:asking|telling|"
     r"going to need) you to|"
     r"i order you to|it is time to|time to|help me(?: to)?|feel free to|proceed to|start to|begin to|it would be (?:great|nice|good|"
@@ -80,7 +80,7 @@ _ASKS = (
     r"(?:your|the|my) (?:task|job|order|request|command) is to"
 )
 _GERUND_ASKS = r"would you mind|do you mind|mind|how about(?: you)?|what about|would you consider|start by|begin with|i suggest|consider"
-_LEAD = re.compile(rf"^(?:{_POLITE}|{_ASKS})\b ?")
+_POLITENESS, _REQUEST = re.compile(rf"^(?:{_POLITE})\b ?"), re.compile(rf"^(?:{_ASKS})\b ?")
 _GERUND = re.compile(rf"^(?:{_GERUND_ASKS}) (\w+ing)\b")
 _TAIL = re.compile(
     r" (?:please|now|right now|right away|for me|for us|immediately|at once|asap|as soon as possible|thanks|thank you|okay|ok|will you|"
@@ -122,18 +122,24 @@ _NOT_AFTER_LEAD = re.compile(
 _DETERMINERS = word_set(
     "the a an my our your his her their this that these those all every each any some both no another one two three four five six seven "
     "eight "
-    "nine ten everything every"
+    "nine ten everything new more some"
 )
 _SURE_VERBS = word_set(
-    "delete erase wipe purge format uninstall shred truncate discard nuke shut shutdown power poweroff terminate reboot factory get rm "
+    "delete erase wipe purge restart launch install deploy uninstall shred truncate discard nuke shut shutdown power poweroff terminate "
+    "reboot factory get rm "
     "obliterate destroy unsubscribe"
 )
 """Verbs that are said of nothing else, so that their object needs no article."""
+_TO = word_set("reply respond connect deploy switch subscribe write upload")
+"""Verbs whose object may begin with "to"."""
+_RING = word_set("call phone text email message ping dial")
+"""Verbs whose object may be a mere name."""
 _NO_OBJECT = word_set("to with for like into as and or but is are was were means of because when than at if not up")
 _AGREED = re.compile(r"^(?:yes|yeah|yep|yup|sure|ok|okay|no|go ahead and)\b")
-_PRONOUNS = word_set("it them that this these those everything all one ones")
+_PRONOUNS = word_set("me us it them that this these those everything all one ones")
 _DICTATION = word_set("send create remind pay")
 """Actions whose object is itself a sentence: what it says is not asked for."""
+_DICTATES = word_set("about that saying")
 _CLASSES = {"thing": THINGS, "account": ACCOUNTS, "machine": MACHINES, "data": DATA, "appliance": APPLIANCES}
 _WANTED = word_set(
     "timer alarm reminder table reservation booking ticket note memo meeting appointment taxi cab ride countdown room flight light "
@@ -149,16 +155,18 @@ class Reader:
 
     def __init__(self, things: Collection[str] = (), names: Collection[str] = ()) -> None:
         self._things = THINGS | frozenset(things)
+        self._live = self._things | LIVE
         self._name = re.compile(rf"^(?:hey )?(?:{'|'.join(map(re.escape, sorted(names)))})\b ?") if names else None
 
     def without_lead(self, text: str) -> tuple[str, bool]:
         """`text` (tokens joined by blanks) without greetings, politeness and the like, and whether something was asked for by them."""
         asked = False
         for _lead in range(_LEADS):
-            found = _LEAD.match(text) or (self._name.match(text) if self._name else None)
+            request = _REQUEST.match(text)
+            found = request or _POLITENESS.match(text) or (self._name.match(text) if self._name else None)
             if found is None or found.end() >= len(text):
                 break
-            asked = asked or found[0].strip().split(" ")[0] not in ("so", "and", "well")
+            asked = asked or request is not None
             text = text[found.end() :]
         return text, asked
 
@@ -209,7 +217,13 @@ class Reader:
 
     def _imperative(self, words: Sequence[str]) -> Order | None:
         first = heard_verb(words[0])
+        if first is None and len(words) > 2 and len(words[0]) + len(words[1]) >= 6:
+            first = heard_verb(words[0] + words[1])
+            first = first if first is not None and len(first) < 8 else None
+            words = words[1:] if first is not None else words
         if first is None:
+            return None
+        if first != words[0] and not any(self._is(word, self._things) for word in words[1:]):
             return None
         for senses, rest in _verb_phrases([first, *words[1:]]):
             for sense in senses:
@@ -223,12 +237,19 @@ class Reader:
             return False
         if not rest:
             return sense.tier == "destructive" and sense.wants == "any" and sense.action in ("shut_down", "reboot", "reset")
+        if rest[0] == "to" and verb in _TO:
+            return len(rest) > 1 and not self._of_the_heart(rest)
         if rest[0] in _NO_OBJECT or self._of_the_heart(rest):
             return False
+        if sense.action == "remind":
+            return rest[0] in ("me", "us") and len(rest) > 1 and rest[1] != "of"
+        if verb in _RING and len(rest) <= 2 and rest[0] not in _DETERMINERS | _PRONOUNS | {"you", "him", "her"}:
+            return True
         if sense.action == "send" and rest[0] not in ("me", "us", "you") and any(word in ("that", "saying") for word in rest[1:5]):
             return True
         if sense.wants == "thing":
-            return any(self._is(word, self._things) for word in rest)
+            until = next((at for at, word in enumerate(rest) if word in _DICTATES), len(rest)) if sense.action in _DICTATION else len(rest)
+            return any(self._is(word, self._live if sense.tier == "read" else self._things) for word in rest[:until])
         if sense.wants != "any":
             return any(self._is(word, _CLASSES[sense.wants]) for word in rest[:6])
         return (
@@ -267,7 +288,9 @@ class Reader:
         )
         if wish is None:
             return None
-        rest = text[wish.end() :].split()
+        rest = [word for word in text[wish.end() :].split() if word not in ("is", "are", "gets", "be")]
+        if wish[0] == "have " and rest[-1:] in (["finished"], ["ended"], ["stopped"], ["started"], ["run"]):
+            return None
         for at in range(1, len(rest)):
             word, verb = rest[at], base(rest[at])
             if word in ("gone", "removed"):
@@ -296,6 +319,8 @@ class Reader:
             return Order("turn_on" if words[switch] == "on" else "turn_off", "write", "turn", (*words[:switch], *words[switch + 1 :]))
         if any(word in ("timer", "alarm", "reminder") for word in words) and any(_counts(word) for word in words):
             return Order("have", "write", "have", tuple(words))
+        if len(words) <= 3 and words[-1] in ("up", "down") and self._is(words[-2], APPLIANCES):
+            return Order("set", "write", "turn", tuple(words))
         at = next((at for at in range(1, min(4, len(words))) if words[at] in ("to", "at")), None)
         if (
             at is not None
@@ -328,7 +353,7 @@ def _verb_phrases(words: Sequence[str]) -> list[tuple[tuple[Verb, ...], list[str
     for at in range(2, min(8, len(words))):
         senses = VERBS.get(f"{words[0]} {words[at]}") if words[at] in PARTICLES else None
         # "Turn on the fan on the left": a particle ends the clause or stands before a preposition, else it is a preposition itself.
-        if senses and (at == len(words) - 1 or words[at + 1] in _AFTER_PARTICLE):
+        if senses and words[at - 1] != "upside" and (at == len(words) - 1 or words[at + 1] in _AFTER_PARTICLE):
             found.append((senses, [*words[1:at], *words[at + 1 :]]))
             break
     alone = VERBS.get(words[0])

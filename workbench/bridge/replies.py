@@ -12,7 +12,7 @@ from typing import Literal
 
 from workbench.bridge.concepts import concept, concepts
 from workbench.bridge.hearing import mended
-from workbench.bridge.lexicon import THINGS
+from workbench.bridge.lexicon import THINGS, base
 from workbench.bridge.words import MAX_TEXT, close, phrase_list, tokens, word_set
 
 CONFIRM_PHRASE = "confirm and proceed"
@@ -43,7 +43,7 @@ _ABORT_ANYWHERE = phrase_list(
     "never mind", "cancel that", "cancel it", "abort that", "abort it", "stop it", "stop that", "forget it", "changed my mind", "do not do",
     "do not confirm", "not confirm", "do not proceed", "not proceed", "call it off", "do not want that", "do not want it",
     "do not go ahead",
-    "rather not", "absolutely not", "of course not", "definitely not",
+    "rather not", "absolutely not", "of course not", "definitely not", "prefer not", "better not",
 )  # fmt: skip
 _ABORT_ENDS = frozenset({"no", "stop", "cancel", "abort"})
 _ABORT_ENDS_WITHIN = 6
@@ -51,6 +51,8 @@ _ABORT_ENDS_WITHIN = 6
 _MISHEARD_NO = (["know"], ["noe"])
 _REFUSAL_WITHIN = 9
 _NOT_ABORT = phrase_list(
+    "can not be undone", "can not be reversed", "no way back", "no going back", "never have i", "stop me if", "do not you just",
+    "do not you think", "do not you love",
     "no problem", "no worries", "no idea", "no doubt", "no wonder", "no kidding", "no one", "do not stop", "do not cancel", "do not abort",
     "do not forget", "do not wait", "do not worry", "do not mind", "never cancel", "not a problem", "no objection", "no objections",
     "no rush",
@@ -78,7 +80,8 @@ _REFUSALS = re.compile(
     r"my (?:last )?(?:request|command)|mission|what i said|i said(?: anything| that)?)\b"
     r"|(?:cancel|abort|stop|decline|pass|refuse)(?: please| now)?$"
     r"|i (?:decline|refuse|pass|object|withdraw)\b|i (?:am having|have|had) second thoughts|second thoughts?"
-    r"|keep (?:it|them|that|those|this|everything|my|the|all)\b|i (?:want|would like|need|prefer) to keep\b"
+    r"|keep (?:it|them|that|those|this|everything|my|the|all)\b|i (?:(?:want|would like|need|prefer) to|will|would rather) keep\b|"
+    r"not (?:the|that|this|those|these|my)\b"
     r"|(?:that is|it is|this is|that was|it was|this was)? ?(?:a )?(?:really |very )?(?:bad idea|mistake|the wrong one|wrong one|"
     r"a wrong one|not necessary|"
     r"not needed|unnecessary|not a good idea|not right)\b"
@@ -97,6 +100,7 @@ _TITLE = re.compile(
 """A verb of being after the "no": "Nevermind by Nirvana is a great album"."""
 _STOP_SIGNS = re.compile(r"^stop \w+ (?:is|are|was|were)\b")
 _ABOUT = word_set("cancel stop abort quit halt")
+_SAID_OF_REFUSAL = word_set("drop scrap discard ditch undo withdraw reject")
 _THIS_ACTION = word_set("action request operation command thing things it that this process job task everything all order")
 
 _YES_WORDS = word_set(
@@ -108,13 +112,14 @@ _YES_PHRASES = phrase_list(
     "you bet", "by all means", "works for me", "fine by me", "fine with me", "i agree", "be my guest", "that is correct", "that works",
     "do that",
     "you may", "you can", "go on", "that is what i want", "that is the one", "you have my permission", "please continue",
-    "permission granted", "it is a yes", "why not", "do so",
+    "permission granted", "it is a yes", "why not", "do so", "that is right", "i said yes", "you got it",
 )  # fmt: skip
 _POLITE = word_set(
     "please right now and i am we that it is okay ok oh um uh er well so know understand think thank thanks you the a this action correct "
     "really just then fine good great very much indeed go ahead do of course for sounds still want to my by all means obviously exactly "
     "let us make bet "
-    "works me with agree on one have permission in an be guest may continue permission granted will can has have sir them one "
+    "works me with agree on one have permission in an got mm mhm risk risks permanent consequences be guest may continue permission "
+    "granted will can has have sir them one "
     "those these both ones totally perfect "
     "cool alright "
     "hm hmm yes thing immediately quickly already everything every all mean up"
@@ -154,18 +159,30 @@ def read_reply(text: str, action_words: Collection[str] = ()) -> Reply | None:
         return None
     agreed = any(_holds(said, phrase) for phrase in _YES_PHRASES)
     said = _without(_without(said, _NOT_ABORT), _YES_PHRASES)
+    if _names_the_deed(said, action_words):
+        return "confirm"
     if any(not (word in _POLITE or word in action_words or word == "irreversible" or _is_yes(word)) for word in said):
         return None
     if "irreversible" in said and any(close(word, "confirm") or word == "confirmed" for word in said):
         return "irreversible"
-    if said in (["correct"], ["exactly"]) or any(_is_yes(word) for word in said) or agreed:
+    if said in (["correct"], ["exactly"], ["fine"]) or any(_is_yes(word) for word in said) or agreed:
         return "confirm"
     return None
 
 
+def _names_the_deed(said: Sequence[str], action_words: Collection[str]) -> bool:
+    """ "Send it": the waiting action's own verb, and nothing but a pronoun. Not where the same tool also does the opposite."""
+    words = [word for word in said if word not in ("please", "now", "just", "then", "okay", "ok", "down", "off", "up", "on", "out")]
+    both_ways = "start" in action_words and "stop" in action_words
+    return not both_ways and len(words) == 2 and words[0] in action_words and words[0] not in THINGS and words[1] in _DEED_OBJECTS
+
+
+_DEED_OBJECTS = word_set("it them that this all everything")
+
+
 def _agrees_to_cancel(said: Sequence[str], action_words: Collection[str]) -> bool:
     """ "Yes, cancel it", where cancelling is what waits, and all that the tool can do."""
-    verbs = _ABOUT & set(said)
+    verbs = (_ABOUT | _SAID_OF_REFUSAL) & set(said)
     return (
         bool(said)
         and _is_yes(said[0])
@@ -190,7 +207,7 @@ def says_abort(said: Sequence[str], action_words: Collection[str] = ()) -> bool:
         return True
     if any(_holds(rest, phrase) for phrase in _ABORT_ANYWHERE):
         return True
-    return 0 < len(rest) <= _ABORT_ENDS_WITHIN and rest[-1] in _ABORT_ENDS
+    return 0 < len(rest) <= _ABORT_ENDS_WITHIN and rest[-1] in _ABORT_ENDS and not {"is", "was", "said"} & set(rest)
 
 
 def _refuses(said: Sequence[str]) -> bool:
@@ -209,7 +226,7 @@ def _names_another(rest: Sequence[str], action_words: Collection[str]) -> bool:
         return False
     told = [word for word in rest[1:] if word in THINGS or word.rstrip("s") in THINGS]
     own = concepts(tuple(action_words))
-    if not told or any(word in action_words or concept(word) in own for word in told):
+    if not told or any(word in action_words or base(word) in action_words or concept(word) in own for word in told):
         return False
     return not (set(told) <= _THIS_ACTION or ("send" in action_words and any(concept(word) == "message" for word in told)))
 

@@ -10,15 +10,15 @@ from typing import Any
 from workbench.bridge.finding import Finder, arguments_of
 from workbench.bridge.hearing import corrected, mended, plainly
 from workbench.bridge.intent import Intent
-from workbench.bridge.lexicon import THINGS, VERBS
+from workbench.bridge.lexicon import THINGS, VERBS, base
 from workbench.bridge.named import action_words, by_danger, named_tool
-from workbench.bridge.questions import is_live, is_opinion, names_live, question_words
+from workbench.bridge.questions import SPEAKS, in_some_state, is_live, names_live, question_words
 from workbench.bridge.reading import Order, Reader
 from workbench.bridge.registry import Registry
 from workbench.bridge.replies import read_reply
 from workbench.bridge.templates import FILLERS, Match, Template
 from workbench.bridge.tool import Tool
-from workbench.bridge.words import MAX_TEXT, close, phrase_list, sentences, tokens
+from workbench.bridge.words import MAX_TEXT, close, phrase_list, sentences, tokens, word_set
 
 CHITCHAT = Intent("chitchat")
 
@@ -32,6 +32,10 @@ _REQUESTS = phrase_list(
 _JOINT = re.compile(r" (?:and then|and also|and|but|then|instead|just) ")
 _REMEMBERED = 20_000
 """Words whose neighbours are remembered; nobody uses more."""
+_ALSO_NOUNS = word_set("order book record list report schedule log note")
+"""Verbs with which a name can begin: "order status"."""
+_NAMES_WITHIN = 6
+"""Words; a longer utterance is a sentence."""
 _FOUND_BY_WORDS = 0.6
 _READ_IN_GENERAL = 0.5
 
@@ -93,7 +97,9 @@ class RulesClassifier:
             return whole
         # "Close my account and delete everything": every part that is an order by itself counts for how dangerous the whole is.
         orders = (
-            [self._clause(part, utterance) for part in parts if self._reader.begins_order(part)] if whole or self._denied(parts[0]) else []
+            [self._clause(part, utterance) for part in parts if self._reader.begins_order(part)]
+            if whole or self._denied(parts[0]) or base(parts[0][0])
+            else []
         )
         found = [intent for intent in (whole, *orders) if intent is not None]
         return _most_dangerous(found, first=True) if found else None
@@ -103,6 +109,9 @@ class RulesClassifier:
 
     def _clause(self, said: list[str], utterance: str) -> Intent | None:
         order = self._reader.read(said)
+        named = self._named(said) if order is None or order.tier == "read" or order.verb in _ALSO_NOUNS else None
+        if named is not None:
+            return named
         asked = self._question(said)
         match = self._match(said, bare=order is not None or asked is not None)
         if match is not None and match.tool.tier != "read" and order is None and self._reader.is_talk(said):
@@ -113,9 +122,19 @@ class RulesClassifier:
             return _intent(tool, arguments, 1 - match.cost / 2, order)
         if order is not None and (order.tier != "read" or asked is not None or _looks_up(order)):
             return self._ordered(order, utterance)
-        if asked is None and names_live(said):
-            asked = said
+        bare = self._reader.without_tail(self._reader.without_lead(" ".join(said))[0]).split()
+        if asked is None and names_live(bare):
+            return self._asked(bare, utterance) or self._caught("query", None, utterance)
         return self._asked(asked, utterance) if asked is not None else None
+
+    def _named(self, said: list[str]) -> Intent | None:
+        """A reading tool that is named and nothing more."""
+        text, asked = self._reader.without_lead(" ".join(said))
+        words = self._reader.without_tail(text).split()
+        if asked or len(words) > _NAMES_WITHIN or set(words) & SPEAKS or words[:1] in (["a"], ["an"]):
+            return None
+        tool = self._finder.names(words, politely="please" in said)
+        return None if tool is None else _intent(tool, arguments_of(tool, words), _FOUND_BY_WORDS, None)
 
     def _ordered(self, order: Order, utterance: str) -> Intent:
         tool = self._finder.for_order(order)
@@ -136,7 +155,7 @@ class RulesClassifier:
         return question_words(plainly(text))
 
     def _asked(self, words: list[str], utterance: str) -> Intent | None:
-        tool = self._finder.for_question(words)
+        tool = self._finder.for_question(words) or (self._finder.named_in(words) if in_some_state(words) else None)
         if tool is not None:
             return _intent(tool, arguments_of(tool, words), _FOUND_BY_WORDS, None)
         return self._caught("query", None, utterance) if is_live(words) else None
@@ -178,7 +197,7 @@ class RulesClassifier:
 
 def _looks_up(order: Order) -> bool:
     """Whether an order to look something up says so by itself; "tell me" asks for stories, too."""
-    return order.verb not in ("tell", "give") and not is_opinion(" ".join(order.object))
+    return order.verb not in ("tell", "give") and not {"you", "your", "yourself"} & set(order.object)
 
 
 def _intent(tool: Tool, arguments: Mapping[str, Any], confidence: float, order: Order | None) -> Intent:

@@ -7,6 +7,7 @@ from typing import Any
 
 from workbench.bridge.concepts import NO_CONTENT
 from workbench.bridge.expression import parse, written
+from workbench.bridge.lexicon import THINGS
 from workbench.bridge.numbers import read_number, say_number
 from workbench.bridge.schema import simple
 from workbench.bridge.tool import Slot, SlotValue, Tool
@@ -42,6 +43,11 @@ def slot_of(tool: Tool, name: str) -> Slot:
     if schema.get("type") in ("integer", "number"):
         return Slot(_number, tuple(say_number(value) for value in range(1, 21)), max_words=8)
     return _BY_NAME.get(_last_word(name), _FREE_TEXT if _last_word(name) not in _SENTENCES else _SENTENCE)
+
+
+def is_moment(words: Sequence[str]) -> bool:
+    """Whether words are a day or a time of day, and nothing else."""
+    return bool(words) and _moment(words) is not None
 
 
 def is_free_text(tool: Tool, name: str) -> bool:
@@ -121,7 +127,7 @@ def _moment(words: Sequence[str]) -> SlotValue | None:
 
 def _place(words: Sequence[str]) -> SlotValue | None:
     bare = list(words[1:] if words[0] == "the" else words)
-    if not bare or any(word in NO_CONTENT or word in _TALK or not word.isalpha() for word in bare):
+    if not bare or all(word in THINGS for word in bare) or any(word in NO_CONTENT or word in _TALK or not word.isalpha() for word in bare):
         return None
     return SlotValue(" ".join(bare), cost=0.1 * max(0, len(bare) - _SURE_WORDS))
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
+from workbench.bridge.config import ToolsConfig
 from workbench.bridge.declared import declared_tool
 from workbench.bridge.openai_intent import OpenAiClassifier
 from workbench.bridge.provider import CallContext, OnProgress, ProviderState
@@ -18,7 +20,7 @@ from workbench.bridge.rules import RulesClassifier
 from workbench.bridge.suite import Judged, Row, Score, SuiteError, read_rows, score
 from workbench.bridge.tool import Tool, ToolError, ToolResult
 from workbench.bridge.tools import register_builtin
-from workbench.commands.common import CommandError, Json, load_settings, run, say, show
+from workbench.commands.common import CommandError, Json, load_settings, load_tools, run, say, show
 from workbench.llm_endpoint import OpenAiEndpoint
 from workbench.personas import PersonaLibrary
 from workbench.settings import Settings
@@ -41,8 +43,10 @@ def intents(
 
     async def work() -> Score:
         rows = _rows(file)
-        registry = suite_registry(tools or _beside(file))
         settings = load_settings(intent=classifier)
+        config = load_tools(settings)
+        _tell_of_remote(config)
+        registry = suite_registry(tools or _beside(file), [webhook.tool for webhook in config.webhooks])
         names = [persona.name for persona in PersonaLibrary(settings.personas_dir).list()]
         reader = RulesClassifier(registry, names)
         if settings.intent == "rules":
@@ -81,6 +85,13 @@ def _beside(file: Path) -> Path | None:
     return found
 
 
+def _tell_of_remote(config: ToolsConfig) -> None:
+    """A suite is judged without connecting to anybody, so what only a connection tells is left out, and that is said."""
+    remote = [*(["MAS"] if config.mas else []), *(server.name for server in config.mcp)]
+    if remote:
+        say(f"Tools that are known only after connecting are left out: those of {', '.join(remote)}.")
+
+
 class _Nobody:
     """A provider that carries nothing out: the tools of a suite are only understood."""
 
@@ -93,11 +104,13 @@ class _Nobody:
         return ProviderState(ready=False, reason="the tools of a suite are only understood, never carried out")
 
 
-def suite_registry(file: Path | None) -> Registry:
-    """The built-in tools and those of a file; one of the file takes the place of a built-in one of the same name."""
+def suite_registry(file: Path | None, configured: Sequence[Tool] = ()) -> Registry:
+    """The built-in tools, the configured ones and those of a file; of two of the same name the last takes the place of the first."""
     built_in = Registry()
     register_builtin(built_in, stats=dict).close()
-    own = _tools(file) if file is not None else []
+    in_file = _tools(file) if file is not None else []
+    taken = {tool.name for tool in in_file}
+    own = [*(replace(tool, provider=_Nobody.name) for tool in configured if tool.name not in taken), *in_file]
     names = {tool.name for tool in own}
     registry = Registry()
     for tool in built_in:
