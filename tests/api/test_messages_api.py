@@ -75,6 +75,13 @@ async def test_an_action_waits_for_the_word_and_then_runs_once(client: httpx.Asy
     assert done["response_text"] == "The backup runs."
     assert done["tool_calls"][0]["status"] == "success"
     assert len(provider.calls) == 1
+    bench.store.flush()
+    audit = (await client.get(f"/voice/sessions/{done['session_id']}")).json()
+    (call,) = audit["tool_invocations"]
+    assert [(made["act"], made["tool"], made["invocation_id"]) for made in audit["decisions"]] == [
+        ("propose", "start_backup", call["invocation_id"]),
+        ("confirm", "start_backup", call["invocation_id"]),
+    ]
     other = await say(client, "confirm and proceed", conversation_id="c-4")
     assert (other["tool_calls"], len(provider.calls)) == ([], 1)
 

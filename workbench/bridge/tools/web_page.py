@@ -10,7 +10,7 @@ import httpx
 
 from workbench.bridge.local import Function, LocalProvider
 from workbench.bridge.providers.addresses import Allowed
-from workbench.bridge.providers.http import CONNECT_TIMEOUT_S, HEADERS, MAX_REDIRECTS, Answer, answer_of, read_body
+from workbench.bridge.providers.http import CONNECT_TIMEOUT_S, HEADERS, MAX_REDIRECTS, Answer, answer_of, read_body, usual_authorities
 from workbench.bridge.providers.page_text import MAX_CHARS, page_text
 from workbench.bridge.registry import Registry
 from workbench.bridge.slots import vocabulary
@@ -50,6 +50,8 @@ def tool(allowed: Allowed, timeout_s: float = 10.0) -> Tool:
 def answer(allowed: Allowed, transport: httpx.AsyncBaseTransport | None = None) -> Function:
     """The function of the tool. `transport` is the seam for tests."""
 
+    usual_authorities()  # read now, while no talk waits for its frames
+
     async def read_page(arguments: Mapping[str, Any]) -> ToolResult:
         asked = str(arguments["address"])
         url, got = await fetch(allowed, asked if "://" in asked else f"https://{asked}", transport)
@@ -69,7 +71,7 @@ async def fetch(allowed: Allowed, address: str, transport: httpx.AsyncBaseTransp
     address itself. Gives the last URL and its answer; raises ToolError, also for any status but 200."""
     url = allowed.check(address)
     timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT_S)
-    async with httpx.AsyncClient(timeout=timeout, transport=transport, trust_env=False) as client:
+    async with httpx.AsyncClient(timeout=timeout, verify=usual_authorities(), transport=transport, trust_env=False) as client:
         for _hop in range(MAX_REDIRECTS + 1):
             got = await _get(client, allowed, url)
             if not (300 <= got.status < 400 and got.location):
