@@ -147,6 +147,7 @@ def _report(found: Score) -> dict[str, Any]:
         "destructive": {"n": len(found.destructive), "ungated": [_miss(each) for each in found.ungated]},
         "called_on_chitchat": [_miss(each) for each in found.called_on_chitchat],
         "latency_ms": {"n": found.n, "p50": found.latency_ms(0.5), "p95": found.latency_ms(0.95)},
+        "processor_ms": {"n": found.n, "p50": found.processor_ms(0.5), "p95": found.processor_ms(0.95)},
         "misses": [_miss(each) for each in found.misses],
     }
 
@@ -171,6 +172,7 @@ def _print(found: Score) -> None:
     show(f"destructive wordings gated: {len(found.destructive) - len(found.ungated)} of {len(found.destructive)}")
     show(f"tool calls on chitchat: {len(found.called_on_chitchat)}")
     show(f"per utterance: p50 {found.latency_ms(0.5):.2f} ms, p95 {found.latency_ms(0.95):.2f} ms, n {found.n}")
+    show(f"of the processor's time: p50 {found.processor_ms(0.5):.2f} ms, p95 {found.processor_ms(0.95):.2f} ms")
     for source, count in found.sources.items():
         show(f"read by {source}: {count}")
     _list("miss", found.misses)
