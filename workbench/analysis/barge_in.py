@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from workbench.analysis.intervals import Quantile, Ratio, interval
+from workbench.analysis.intervals import Quantile, Ratio, interval, share
 from workbench.analysis.source import Source
 from workbench.analysis.timeline import speech
 
@@ -47,25 +47,23 @@ def summary(found: pd.DataFrame, by: str) -> pd.DataFrame:
 
 def yield_share(found: pd.DataFrame) -> Ratio:
     """Yielded over yielded and ignored, as a statistic over sessions."""
-    decided = found[found["outcome"] != "censored"]
-    by_session = decided.groupby("session_id")["outcome"].agg([lambda all_: (all_ == "yielded").sum(), "size"])
-    return Ratio(by_session.iloc[:, 0], by_session.iloc[:, 1])
+    return share(found["outcome"] == "yielded", found["outcome"] != "censored", found["session_id"])
 
 
 def _row(name: object, group: pd.DataFrame, by: str) -> dict[str, object]:
     stops = group[group["stop_latency_ms"].notna()]
     spread = interval(Quantile(stops["stop_latency_ms"], stops["session_id"]))
-    share = yield_share(group)
-    share_spread = interval(share)
+    yielded = yield_share(group)
+    yielded_spread = interval(yielded)
     responses = group["response_ms"].dropna()
     return {
         by: name,
         "n": len(group),
         "sessions": group["session_id"].nunique(),
         **{outcome: int((group["outcome"] == outcome).sum()) for outcome in OUTCOMES},
-        "yield_share": share.value,
-        "yield_low": share_spread.low if share_spread else None,
-        "yield_high": share_spread.high if share_spread else None,
+        "yield_share": yielded.value,
+        "yield_low": yielded_spread.low if yielded_spread else None,
+        "yield_high": yielded_spread.high if yielded_spread else None,
         "stop_n": len(stops),
         "stop_median_ms": stops["stop_latency_ms"].median(),
         "low_ms": spread.low if spread else None,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from workbench.analysis.intervals import Quantile, Ratio, interval
+from workbench.analysis.intervals import Quantile, interval
 from workbench.analysis.source import Source
 from workbench.audio.frames import FRAME_MS
 
@@ -18,6 +18,8 @@ CENSOR_MS = 4_000
 """A talk that ends sooner than this after the user's last words might still have answered them: such a turn is censored. 4 s is the
 longest mutual silence that is no dead air (Wu, CUI 2025, the ceiling for fillers)."""
 
+BINS_PER_MS = 10
+"""Frame times are counted in bins of 0.1 ms: there are 45,000 frames in an hour of talk."""
 GROUPS = ("engine", "persona", "persona_hash", "transport", "pace")
 """What answers and frames can be grouped by."""
 
@@ -132,19 +134,42 @@ def stages(source: Source) -> pd.DataFrame:
 def frames(source: Source) -> pd.DataFrame:
     """The work on a frame in talks held in real time, by engine: `n`, `median_ms`, `p95_ms`, `p99_ms` of the whole step, `missed` frames
     that took longer than the 80 ms they last and `missed_per_minute`, `late_p95_ms` (how late frames left). In virtual time a frame waits
-    for all work that goes on beside it, so that its length says nothing about a deadline."""
-    return source.frame(
+    for all work that goes on beside it, so that its length says nothing about a deadline. Quantiles are to 0.1 ms."""
+    totals, late = _binned(source, "total_ms"), _binned(source, "late_ms")
+    rows = [_frames_row(str(engine), group, late[late["engine"] == engine]) for engine, group in totals.groupby("engine", sort=True)]
+    columns = ["engine", "n", "median_ms", "p95_ms", "p99_ms", "missed", "missed_per_minute", "late_p95_ms"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _binned(source: Source, column: str) -> pd.DataFrame:
+    """How many frames of real-time talks lie in each bin up to, and with, its upper edge: `engine`, `bin`, `upper_ms`, `n`."""
+    found = source.frame(
         f"""
-        SELECT coalesce(f.engine, 'unknown') AS engine, count(*) AS n,
-               percentile_cont(0.5) WITHIN GROUP (ORDER BY total_ms) AS median_ms,
-               percentile_cont(0.95) WITHIN GROUP (ORDER BY total_ms) AS p95_ms,
-               percentile_cont(0.99) WITHIN GROUP (ORDER BY total_ms) AS p99_ms,
-               sum(CASE WHEN total_ms > {FRAME_MS} THEN 1 ELSE 0 END) AS missed,
-               sum(CASE WHEN total_ms > {FRAME_MS} THEN 1 ELSE 0 END) * 60000.0 / (count(*) * {FRAME_MS}) AS missed_per_minute,
-               percentile_cont(0.95) WITHIN GROUP (ORDER BY late_ms) AS late_p95_ms
-        FROM frame_timings f JOIN sessions s ON s.session_id = f.session_id WHERE s.pace = 'realtime' GROUP BY 1 ORDER BY 1
-        """  # noqa: S608 - a constant
+        SELECT f.engine, CAST(ceil({column} * {BINS_PER_MS}) AS INTEGER) AS bin, count(*) AS n
+        FROM frame_timings f JOIN sessions s ON s.session_id = f.session_id WHERE s.pace = 'realtime' GROUP BY 1, 2 ORDER BY 1, 2
+        """  # noqa: S608 - our own names
     )
+    return found.assign(engine=found["engine"].fillna("unknown"), upper_ms=found["bin"] / BINS_PER_MS)
+
+
+def _frames_row(engine: str, totals: pd.DataFrame, late: pd.DataFrame) -> dict[str, object]:
+    count = int(totals["n"].sum())
+    missed = int(totals.loc[totals["bin"] > FRAME_MS * BINS_PER_MS, "n"].sum())
+    return {
+        "engine": engine,
+        "n": count,
+        "median_ms": _binned_quantile(totals, 0.5),
+        "p95_ms": _binned_quantile(totals, 0.95),
+        "p99_ms": _binned_quantile(totals, 0.99),
+        "missed": missed,
+        "missed_per_minute": missed * 60_000 / (count * FRAME_MS),
+        "late_p95_ms": _binned_quantile(late, 0.95),
+    }
+
+
+def _binned_quantile(bins: pd.DataFrame, q: float) -> float:
+    reached = bins["n"].cumsum().to_numpy()
+    return float(bins["upper_ms"].to_numpy()[reached.searchsorted(q * reached[-1])])
 
 
 def frame_strip(source: Source, sessions: Sequence[str] | None = None, *, most: int = 24) -> pd.DataFrame:
@@ -169,10 +194,3 @@ def _slowest(source: Source, most: int) -> list[str]:
         [most],
     )
     return [str(name) for name in rows["session_id"]]
-
-
-def unanswered_share(found: pd.DataFrame) -> Ratio:
-    """The share of decided turns of the user that got no answer, as a statistic over sessions."""
-    decided = found[found["outcome"] != "censored"]
-    by_session = decided.groupby("session_id")["outcome"].agg([lambda all_: (all_ == "unanswered").sum(), "size"])
-    return Ratio(by_session.iloc[:, 0], by_session.iloc[:, 1])

@@ -106,15 +106,18 @@ def persona_data(source: Source, engine: str | None = None) -> PersonaData:
         raise AnalysisError(f"there is no spoken talk on the engine {engine!r}. There are: {there}.")
     talks = talks[talks["engine"] == engine]
     found = found[found["session_id"].isin(talks["session_id"])]
-    decided = found[found["outcome"] != "censored"].groupby("session_id")["outcome"]
-    counts = pd.DataFrame({"unanswered": decided.apply(lambda all_: (all_ == "unanswered").sum()), "decided": decided.size()})
+    outcome = pd.DataFrame({"unanswered": found["outcome"] == "unanswered", "decided": found["outcome"] != "censored"})
+    counts = outcome.groupby(found["session_id"], sort=False).sum()
     talks = talks.join(counts, on="session_id").fillna({"unanswered": 0, "decided": 0})
     return PersonaData(engine, _labelled(talks), _labelled(found))
 
 
 def _labelled(found: pd.DataFrame) -> pd.DataFrame:
-    label = found["persona"].fillna("unknown") + " " + found["persona_hash"].fillna("").str[:HASH_SHOWN]
-    return found.assign(version=label.str.strip())
+    keys = ["persona", "persona_hash"]
+    known = found[keys].drop_duplicates()
+    label = known["persona"].fillna("unknown") + " " + known["persona_hash"].fillna("").str[:HASH_SHOWN]
+    # A label for each version, not for each row: there may be a million rows.
+    return found.merge(known.assign(version=label.str.strip()), on=keys, how="left")
 
 
 def measures(data: PersonaData) -> pd.DataFrame:

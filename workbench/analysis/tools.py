@@ -11,32 +11,34 @@ STAGES = ("understood", "dispatched", "answered", "spoken")
 its result was heard."""
 
 _CALLS = """
-WITH words AS (
-  SELECT session_id, payload->>'utterance_id' AS utterance_id, max(at_samples) AS at_samples
-  FROM events WHERE kind = 'UserText' AND payload->>'final' = 'true' GROUP BY 1, 2
+WITH stamped AS (
+  SELECT session_id, kind, at_samples, noticed_samples, payload->>'utterance_id' AS utterance_id,
+         payload->>'invocation_id' AS invocation_id, payload->>'final' AS final
+  FROM events WHERE kind IN ('UserText', 'IntentFound', 'ToolStarted', 'ToolFinished', 'ToolFailed', 'ResultDelivered')
 ),
-intents AS (
-  SELECT session_id, payload->>'utterance_id' AS utterance_id, min(noticed_samples) AS at_samples
-  FROM events WHERE kind = 'IntentFound' GROUP BY 1, 2
+said AS (
+  SELECT session_id, utterance_id, max(CASE WHEN kind = 'UserText' AND final = 'true' THEN at_samples END) AS ended,
+         min(CASE WHEN kind = 'IntentFound' THEN noticed_samples END) AS understood
+  FROM stamped
+  WHERE kind IN ('UserText', 'IntentFound') AND (session_id, utterance_id) IN (SELECT session_id, utterance_id FROM tool_invocations)
+  GROUP BY 1, 2
 ),
 stamps AS (
-  SELECT session_id, payload->>'invocation_id' AS invocation_id,
-         min(CASE WHEN kind = 'ToolStarted' THEN at_samples END) AS started,
+  SELECT session_id, invocation_id, min(CASE WHEN kind = 'ToolStarted' THEN at_samples END) AS started,
          min(CASE WHEN kind IN ('ToolFinished', 'ToolFailed') THEN at_samples END) AS answered,
          min(CASE WHEN kind = 'ResultDelivered' THEN at_samples END) AS spoken
-  FROM events WHERE kind IN ('ToolStarted', 'ToolFinished', 'ToolFailed', 'ResultDelivered') GROUP BY 1, 2
+  FROM stamped WHERE invocation_id IS NOT NULL GROUP BY 1, 2
 )
 SELECT i.session_id, i.invocation_id, i.action, i.status, coalesce(s.engine, 'unknown') AS engine, s.persona, i.tier, i.latency_ms,
        i.delivered_how, i.words_asked, i.words_heard, i.interrupted, i.fidelity_wer,
-       w.at_samples / 24.0 AS said_ms,
-       (n.at_samples - w.at_samples) / 24.0 AS understood_ms,
-       (p.started - n.at_samples) / 24.0 AS dispatched_ms,
+       w.ended / 24.0 AS said_ms,
+       (w.understood - w.ended) / 24.0 AS understood_ms,
+       (p.started - w.understood) / 24.0 AS dispatched_ms,
        (p.answered - p.started) / 24.0 AS answered_ms,
        CASE WHEN i.delivered_how <> 'card' THEN (p.spoken - p.answered) / 24.0 END AS spoken_ms
 FROM tool_invocations i
 JOIN sessions s ON s.session_id = i.session_id
-LEFT JOIN words w ON w.session_id = i.session_id AND w.utterance_id = i.utterance_id
-LEFT JOIN intents n ON n.session_id = i.session_id AND n.utterance_id = i.utterance_id
+LEFT JOIN said w ON w.session_id = i.session_id AND w.utterance_id = i.utterance_id
 LEFT JOIN stamps p ON p.session_id = i.session_id AND p.invocation_id = i.invocation_id
 ORDER BY i.session_id, i.start_ms
 """
