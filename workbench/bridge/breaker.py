@@ -79,7 +79,8 @@ class Breaker:
         if ticket.era != self._era:
             return
         self._failures += 1
-        if self._state == "half_open" or self._failures >= self._threshold:
+        # Only a success sets the count back, so the one call of a half-open breaker opens it again.
+        if self._failures >= self._threshold:
             self._opened_s = self._now()
             self._become("open")
 
