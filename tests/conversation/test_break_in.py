@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 import pytest
 
 from workbench.audio.frames import FRAME_SAMPLES, Pcm
+from workbench.conversation.agent_side import AgentSide
+from workbench.conversation.break_in import BreakIn
 from workbench.conversation.conversation import Conversation
+from workbench.engines.base import Stopped
 from workbench.events import AgentStopped, AgentText, BargeIn, Event
 from workbench.talk import Saying
 from workbench.testing.asr import ScriptedAsr
-from workbench.testing.duplex import DuplexEngine
+from workbench.testing.duplex import DuplexEngine, DuplexSession
 from workbench.testing.engines import EchoEngine
 from workbench.testing.talks import TalkResult, pause, run_talk, spoken
 from workbench.testing.tts import ToneTts
@@ -105,3 +109,34 @@ async def test_what_was_stopped_is_quiet_for_a_while_and_then_goes_on_by_itself(
     (stopped,) = result.of(AgentStopped)
     own = [piece.at_samples for piece in result.of(AgentText) if not piece.forced and piece.at_samples > stopped.at_samples]
     assert 1_000 <= (own[0] - stopped.at_samples) / 24 <= 1_200
+
+
+class Saying12:
+    """As much of an `AgentSide` as is asked for: a full-duplex agent that has been saying something since 0."""
+
+    capabilities = DuplexSession.capabilities
+    saying_since = 0
+
+    def stop_saying(self) -> Stopped:
+        return Stopped("one", "two")
+
+
+@pytest.mark.parametrize(("onset_ms", "stops"), [(500, False), (800, True)])
+def test_an_onset_early_in_the_first_reply_may_be_an_echo(onset_ms: int, stops: bool) -> None:
+    stopped: list[Stopped] = []
+    break_in = BreakIn(cast(AgentSide, Saying12()), guard_ms=700, saying_min_ms=300, on_stopped=stopped.append)
+    break_in.agent_began(0)
+    break_in.user_edge("start", onset_ms * 24)
+    for ms in range(onset_ms, onset_ms + 960, 80):
+        break_in.listen(ms * 24, silence_ms=0)
+    assert stopped == ([Stopped("one", "two")] if stops else [])
+
+
+def test_silence_that_no_edge_tells_yet_is_no_speech() -> None:
+    stopped: list[Stopped] = []
+    break_in = BreakIn(cast(AgentSide, Saying12()), guard_ms=0, saying_min_ms=300, on_stopped=stopped.append)
+    break_in.user_edge("start", 24_000)
+    break_in.listen(24_000 + 320 * 24, silence_ms=100)
+    assert stopped == []
+    break_in.listen(24_000 + 320 * 24, silence_ms=0)
+    assert stopped == [Stopped("one", "two")]

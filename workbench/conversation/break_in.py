@@ -41,19 +41,23 @@ class BreakIn:
 
     def stop_at(self, at: int) -> Stopped:
         """The user has something to say at `at`: a half-duplex agent stops, and drops what it was about to say."""
-        if self._agent.capabilities.full_duplex or (self._replies == 1 and at - self._reply_began < self._guard):
+        if self._agent.capabilities.full_duplex or self._guarded(at):
             return Stopped()
         return self._told(self._agent.interrupt())
 
     def listen(self, now: int, silence_ms: float) -> None:
         """A tick at `now` of session time; the user has been silent for `silence_ms`, also where no edge tells it yet."""
-        if self._onset is None or not self._agent.capabilities.full_duplex:
+        if self._onset is None or not self._agent.capabilities.full_duplex or self._guarded(self._onset):
             return
         began = self._agent.saying_since
         if began is None or self._onset <= began or now - self._onset - ms_to_samples(silence_ms) < ms_to_samples(self._saying_min_ms):
             return
         self._onset = None
         self._told(self._agent.stop_saying())
+
+    def _guarded(self, onset: int) -> bool:
+        """The agent has only just begun its first reply: what is heard may be its own echo."""
+        return self._replies == 1 and onset - self._reply_began < self._guard
 
     def _told(self, stopped: Stopped) -> Stopped:
         if stopped.heard_text or stopped.cancelled_text:
