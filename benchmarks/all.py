@@ -21,6 +21,7 @@ BENCHMARKS: tuple[tuple[str, ...], ...] = (
     ("concurrency",),
     ("reply_latency", "--passes", "3"),
     ("barge_in", "--realtime"),
+    ("bridge",),
 )
 
 
