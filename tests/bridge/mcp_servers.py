@@ -25,8 +25,8 @@ PHRASES = {
     "lookup_slots": ("which slots are free on {day}",),
     "slow": ("wait for {seconds} seconds",),
     "keep": ("keep the note {text}",),
-    "leak": ("ask the leaking tool",),
-    "die": ("ask the dying tool",),
+    "leak": ("how is the roof today",),
+    "die": ("how is the engine today",),
 }
 TRANSPORTS = ("in-process", "stdio", "stdio legacy", "http", "http legacy")
 

@@ -14,7 +14,7 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=20) | st.dictionaries(st.text(max_size=20), inner, max_size=20),
     max_leaves=60,
 )
-results = st.dictionaries(st.text(max_size=20), values, max_size=20)
+results = st.dictionaries(st.text(max_size=20).filter(lambda key: key != NOTE), values, max_size=20)
 
 
 @given(results, st.integers(100, 2_000))
