@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 
+from workbench.bridge.lexicon import base
 from workbench.bridge.numbers import read_number
 from workbench.bridge.words import phrase_list, word_set
 
@@ -161,6 +162,10 @@ _REWRITTEN = (
     (re.compile(rf"^i (?:would like|want|need) (?=(?:the|a|my) (?:\w+ ){{0,2}}(?:{_FIGURES})\b(?!.*(?:\w+ed|gone)$))"), "show me "),
     (re.compile(r"^time (?=(?:\d|[a-z]+ )*?(?:second|minute|hour))"), "set a timer for "),
     (re.compile(r"^wake (?:me|us)(?: up)? (?=at|in|tomorrow|on|by)"), "set an alarm "),
+    (
+        re.compile(r"^i would (?:appreciate it|be grateful|be glad|be happy|love it|like it) if you (\w+)"),
+        lambda found: base(found[1]) or found[1],
+    ),
     (re.compile(r"^make (.+?) (?:disappear|vanish|go away)$"), r"delete \1"),
     (
         re.compile(

@@ -12,7 +12,7 @@ call: me maybe, it, the shots, a spade, it a day
 change: the subject, the world, my mind, your mind
 check: it out, this out, you out, yourself
 clear: the air, the table, the way, the path, the floor, the decks, the dishes, the snow, the driveway, as, skies, blue, cut
-close: your eyes, the deal, the gap, enough, to, the book, call
+close: the door on, your eyes, the deal, the gap, enough, to, the book, call
 count: me in, me out, on, your blessings, sheep
 cut: the crap, it, me some slack
 destroy: the competition, the enemy, the ring, the death star, them, him
@@ -26,7 +26,7 @@ forget: it, about it, that, everything i just, everything i said
 format: wars
 get: well, lost, a life, a room, over, out, going, ready, real, to the point, up, along, rid of stress
 give: me a break, it, up, me a hand, peace
-kill: time, some time, the mood, the vibe, two birds, it, me, them with kindness, the messenger, for, bill
+kill: time, some time, the mood, the vibe, two birds, me, them with kindness, the messenger, for, bill
 lock: eyes, horns
 log: cabin
 lose: weight, yourself, the attitude
@@ -47,7 +47,7 @@ put: up with, your feet up, the kettle
 raise: the bar, the roof, a glass
 read: my mind, my lips, the room, me a story, between
 remove: the lid, from heat, from the oven, your shoes, your hat, your coat, the skin, the seeds, the pan, the stem
-reset: my expectations, and
+reset: your clocks, your watch, my expectations, and
 run: away, along, wild, errands, a marathon, a mile, for it, into, the risk, it by, like, out
 save: the day, your breath, me, the planet
 see: you, the light, the world, if i care
@@ -66,7 +66,8 @@ turn: that frown, the page, the tables, the corner, over a new leaf, on the char
   left, right, back, it up
   to eleven, on the waterworks, down the offer
 water: under
-wipe: the slate, the floor, the table, the counter, your feet, the smile, the grin, the windows, the board, the sweat, the dishes, that,
+wipe: down, the slate, the floor, the table, the counter, your feet, the smile, the grin, the windows, the board, the sweat,
+  the dishes, that,
   board
 write: home
 """

@@ -51,9 +51,11 @@ VERBS = _joined(
         "destructive", "any",
         erase="delete erase wipe wipe_out wipe_clean purge drop destroy remove clear clear_out format shred truncate discard uninstall "
         "trash "
-        "nuke obliterate annihilate eradicate eliminate expunge get_rid_of throw_away throw_out toss_out blow_away tear_down scrap rm "
+        "nuke obliterate annihilate eradicate eliminate expunge get_rid_of throw_away throw_out toss_out blow_away blow_up tear_down "
+        "scrap rm "
         "unlink "
-        "overwrite prune empty flush zap decommission deprovision demolish undeploy deallocate dispose_of do_away_with reformat "
+        "overwrite bin chuck scrub sanitize prune empty flush zap decommission deprovision demolish undeploy deallocate dispose_of "
+        "do_away_with reformat "
         "repartition "
         "clean_out zero_out",
         shut_down="shut_down shutdown power_off power_down poweroff kill terminate halt_down pull_the_plug_on",
@@ -70,7 +72,7 @@ VERBS = _joined(
         "write", "any",
         turn_on="turn_on switch_on power_on", turn_off="turn_off switch_off shut_off turn_out",
         restart="restart relaunch", schedule="reschedule postpone delay", book="order buy purchase reserve",
-        disable="disable deactivate", enable="enable activate reactivate",
+        disable="disable deactivate unregister", enable="enable activate reactivate",
         stop="halt abort", start="launch trigger kick_off fire_up spin_up boot_up start_up boot execute initiate resume", pause="pause",
         deploy="deploy redeploy provision publish", create="jot_down write_down", cancel="cancel unsubscribe revoke call_off",
         subscribe="subscribe",
@@ -125,7 +127,8 @@ ACCOUNTS = word_set(
 )
 DATA = word_set(
     "data database databases table tables file files folder folders directory directories backup backups log logs record records recording "
-    "recordings history cache caches index snapshot snapshots archive archives disk disks drive drives partition volume bucket storage "
+    "recordings memory history cache caches index snapshot snapshots archive archives disk disks drive drives partition volume bucket "
+    "storage "
     "everything entry entries row rows transcript transcripts document documents email emails inbox photo photos preferences session "
     "sessions conversation conversations user users profile profiles branch repository repo dataset datasets trash bin temp details"
 )
@@ -166,7 +169,8 @@ HEART = word_set(
     "throat sinuses skin face nose eyes eye mouth hands hand ears brain brow forehead sweat belly stomach breath lungs teeth hair lips "
     "legs "
     "weight stain stains dust dirt weeds wrinkles calories carbs sugar gluten meat guard splinter snow dishes counter crumbs leftovers "
-    "frown habit habits thirst appetite sins guilt demons regrets memories"
+    "frown habit habits life shame wall ring charm competition whites egg puck clocks watches thirst appetite sins guilt demons "
+    "regrets memories"
 )
 """What is only wiped, cleared or dropped in talk."""
 
@@ -192,7 +196,7 @@ _IRREGULAR = {
 _FIRST_WORDS = frozenset(verb.split()[0] for verb in VERBS)
 _MISHEARD_VERBS = tuple(word for word in sorted(_FIRST_WORDS) if len(word) >= 5)
 _HEARD_AS = {
-    "deleat": "delete", "deleet": "delete", "dilute": "delete", "erace": "erase", "whipe": "wipe", "cansel": "cancel",
+    "deleat": "delete", "deleet": "delete", "dilute": "delete", "erace": "erase", "whipe": "wipe", "wype": "wipe", "cansel": "cancel",
     "perge": "purge", "shutt": "shut", "tern": "turn", "sea": "see", "right": "write", "reed": "read", "by": "buy", "cheque": "check",
     "seed": "send", "stopp": "stop", "steart": "start", "sat": "set", "cent": "send", "scent": "send", "shud": "shut", "drup": "drop",
     "swipe": "wipe", "rays": "raise", "sink": "sync",

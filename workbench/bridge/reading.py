@@ -28,6 +28,7 @@ from workbench.bridge.lexicon import (
     heard_verb,
     is_participle,
 )
+from workbench.bridge.manners import GERUND, POLITE, POLITENESS, REQUEST, TAIL
 from workbench.bridge.questions import LIVE, SPEAKS
 from workbench.bridge.words import word_set
 from workbench.events import Tier
@@ -48,48 +49,6 @@ class Order:
     """All that the verb can mean there: to open a ticket is to create one."""
 
 
-_POLITE = (
-    r"please|kindly|just|now|then|also|quickly|first|next|finally|maybe|perhaps|possibly|actually|so|and|well|okay|ok|alright|right|yes|"
-    r"yeah|yep|"
-    r"sure|um|uh|er|erm|hm+|ah|oh|hey|hello|hi|thanks|thank you|but|like|listen|excuse me|good (?:morning|evening|afternoon)|by the way|"
-    r"one more thing|all right|never mind that|for me|for now|in the meantime|real quick|quick|there|great|cool|perfect|fine|i think|"
-    r"i guess|"
-    r"if (?:you can|you could|you would|you please|possible|you do not mind|it is not too much trouble|you have (?:a )?(?:time|moment|"
-    r"second))|"
-    r"(?:when(?:ever)? you|as soon as you|once you) (?:get a chance|get a moment|have a (?:moment|second|minute|chance)|have time|can|"
-    r"are ready)|"
-    r"as soon as possible|right now|right away|immediately|do me a favou?r(?: and)?|be a dear and|(?:some|any)one please"
-)
-_ASKS = (
-    r"(?:i (?:was|am) )?(?:just )?wondering (?:if|whether) (?:you|we) (?:could|can|would|might|will)|i wonder (?:if|whether) you (?:could|"
-    r"can|would)|"
-    r"do you think (?:you|we) (?:could|can|might)|would it be (?:possible|ok|okay|all right) (?:for you )?(?:to|if you)|"
-    r"(?:is there )?any chance (?:you|we) (?:could|can|might)|(?:could|can|may|might) i (?:please )?(?:ask|trouble|bother|get|have) you to|"
-    r"i (?:really |kind of |just |also |now )?(?:want|need|would like|would love|would prefer|d like|wish)(?: for)?(?: you|"
-    r" us)?(?: all)? to|"
-    r"i wanna|we (?:really |just )?(?:need to|want to|should|have to|must|ought to|gotta|would like to)|let us|lets|let me|"
-    r"(?:can|could|would|will) (?:you|u|we)|can not you|could not you|will not you|would not you|"
-    r"(?:can|could|may) i (?=(?:please )?(?:get|have|book|reserve|see|hear|order)\b)|"
-    r"you (?:can|may|should|need to|have to|must|might want to|could|had better|better|are to|are going to)|you will(?: have to)?|"
-    r"go ahead and|go and|come and|make sure(?: that)?(?: you| to)|be sure to|be so kind (?:as to|and)|"
-    r"(?:do|please) not forget to|remember to|try to|try and|why do not you|why do not we|why not|i am (?:asking|telling|"
-    r"going to need) you to|"
-    r"i order you to|it is time to|time to|help me(?: to)?|feel free to|proceed to|start to|begin to|it would be (?:great|nice|good|"
-    r"lovely) if you (?:could|would|can)|"
-    r"i would (?:appreciate it|be grateful|be glad|be happy) if you (?:could|would)|you mind|i hereby order you to|i command you to|"
-    r"(?:your|the|my) (?:task|job|order|request|command) is to"
-)
-_GERUND_ASKS = r"would you mind|do you mind|mind|how about(?: you)?|what about|would you consider|start by|begin with|i suggest|consider"
-_POLITENESS, _REQUEST = re.compile(rf"^(?:{_POLITE})\b ?"), re.compile(rf"^(?:{_ASKS})\b ?")
-_GERUND = re.compile(rf"^(?:{_GERUND_ASKS}) (\w+ing)\b")
-_TAIL = re.compile(
-    r" (?:please|now|right now|right away|for me|for us|immediately|at once|asap|as soon as possible|thanks|thank you|okay|ok|will you|"
-    r"would you|"
-    r"can you|could you|if you can|if you could|if you would|if you please|if possible|today|already|again|then|too|as well|quickly|"
-    r"if you do not mind|when you can|when you get a chance|when you have a moment|would be (?:great|nice|good|lovely)|myca|yeah|alright|"
-    r"right|"
-    r"for good|permanently|forever|completely|entirely)$"
-)
 _UNREAL = re.compile(
     r"^(?:what if|if|imagine|suppose|supposing|assume|assuming|pretend|say you|would you (?:ever|rather|really|actually|still|even)|"
     r"could you ever|"
@@ -104,7 +63,7 @@ _IF_LATER = re.compile(
 _REPORTED = re.compile(
     r"\b(?:he|she|they|it|someone|somebody|people|everyone|everybody|who|i|we|\w+) (?:just |always |once |never )?(?:said|says|told|asked|"
     r"asks|yelled|yells|"
-    r"shouted|shouts|whispered|screamed|joked|used to say|goes like|reads)\b"
+    r"shouted|shouts|whispered|screamed|sang|sings|joked|used to say|goes like|reads)\b"
 )
 _FINITE = re.compile(
     r"\b(?:is|are|was|were|means|meant|sounds|seems|looks|feels|makes|became|has been|would be|will be|became|happens|reminds|works|"
@@ -122,7 +81,7 @@ _NOT_AFTER_LEAD = re.compile(
 _DETERMINERS = word_set(
     "the a an my our your his her their this that these those all every each any some both no another one two three four five six seven "
     "eight "
-    "nine ten everything new more some"
+    "nine ten everything anything whatever what new more some"
 )
 _SURE_VERBS = word_set(
     "delete erase wipe purge restart launch install deploy uninstall shred truncate discard nuke shut shutdown power poweroff terminate "
@@ -134,12 +93,24 @@ _TO = word_set("reply respond connect deploy switch subscribe write upload")
 """Verbs whose object may begin with "to"."""
 _RING = word_set("call phone text email message ping dial")
 """Verbs whose object may be a mere name."""
+_ALONE = word_set("delete erase wipe purge uninstall")
+_ALSO_NOUNS = word_set("text message note record log print mail email")
 _NO_OBJECT = word_set("to with for like into as and or but is are was were means of because when than at if not up")
 _AGREED = re.compile(r"^(?:yes|yeah|yep|yup|sure|ok|okay|no|go ahead and)\b")
 _PRONOUNS = word_set("me us it them that this these those everything all one ones")
 _DICTATION = word_set("send create remind pay")
 """Actions whose object is itself a sentence: what it says is not asked for."""
 _DICTATES = word_set("about that saying")
+_RESTART = re.compile(
+    r"^(?:no wait|no sorry|no i (?:mean|meant)|sorry i (?:mean|meant)|oh wait|hold on|correction|before you go|no|sorry|wait|i meant|"
+    r"i mean) "
+)
+_DUTY = re.compile(
+    r"^(?!(?:he|she|they|i|you|we|people|nobody|everybody|someone|it)\b)((?:\w+ ){0,7}?\w+) (?:should|must|has to|have to|needs to|"
+    r"need to|ought to)"
+    r"(?: all| really)? (?:be|get) (\w+)((?: (?:down|off|out|away))?)(?: .*)?$"
+)
+"""A duty of something rather than somebody: "all my data should be deleted"."""
 _CLASSES = {"thing": THINGS, "account": ACCOUNTS, "machine": MACHINES, "data": DATA, "appliance": APPLIANCES}
 _WANTED = word_set(
     "timer alarm reminder table reservation booking ticket note memo meeting appointment taxi cab ride countdown room flight light "
@@ -162,8 +133,8 @@ class Reader:
         """`text` (tokens joined by blanks) without greetings, politeness and the like, and whether something was asked for by them."""
         asked = False
         for _lead in range(_LEADS):
-            request = _REQUEST.match(text)
-            found = request or _POLITENESS.match(text) or (self._name.match(text) if self._name else None)
+            request = REQUEST.match(text)
+            found = request or POLITENESS.match(text) or (self._name.match(text) if self._name else None)
             if found is None or found.end() >= len(text):
                 break
             asked = asked or request is not None
@@ -173,7 +144,7 @@ class Reader:
     @staticmethod
     def without_tail(text: str) -> str:
         """`text` without the politeness at its end."""
-        while (shorter := _TAIL.sub("", text)) != text:
+        while (shorter := TAIL.sub("", text)) != text:
             text = shorter
         return text
 
@@ -188,14 +159,14 @@ class Reader:
         text = " ".join(said)
         if _unreal(text):
             return None
-        if said[:1] == ["no"] and self.begins_order(said[1:]):
-            text = text[len("no ") :]
+        if (restart := _RESTART.match(text)) and self.begins_order(text[restart.end() :].split()):
+            text = text[restart.end() :]
         agreed = _AGREED.match(text) is not None
         text, _asked = self.without_lead(text)
         if _UNREAL.match(text) or (_NOT.match(text) and not text.startswith(("stop ", "quit "))):
             return None
         text = self.without_tail(text)
-        if gerund := _GERUND.match(text):
+        if gerund := GERUND.match(text):
             verb = base(gerund[1])
             if verb is None:
                 return None
@@ -221,7 +192,7 @@ class Reader:
             first = heard_verb(words[0] + words[1])
             first = first if first is not None and len(first) < 8 else None
             words = words[1:] if first is not None else words
-        if first is None:
+        if first is None or _is_idiom(words):
             return None
         if first != words[0] and not any(self._is(word, self._things) for word in words[1:]):
             return None
@@ -236,10 +207,19 @@ class Reader:
         if _is_idiom([verb, *rest]) or ((sense.tier == "read") != (rest[:1] in (["me"], ["us"])) and verb in ("tell", "give")):
             return False
         if not rest:
-            return sense.tier == "destructive" and sense.wants == "any" and sense.action in ("shut_down", "reboot", "reset")
+            return (
+                sense.tier == "destructive"
+                and sense.wants == "any"
+                and (verb in _ALONE or sense.action in ("shut_down", "reboot", "reset"))
+            )
         if rest[0] == "to" and verb in _TO:
             return len(rest) > 1 and not self._of_the_heart(rest)
         if rest[0] in _NO_OBJECT or self._of_the_heart(rest):
+            return False
+        # "Drop your weapons": what belongs to the one who is asked is no thing of a program, unless it is one.
+        if rest[0] == "your" and not any(self._is(word, self._things) for word in rest):
+            return False
+        if verb in _ALSO_NOUNS and (self._is(rest[0], self._things) or is_participle(rest[0])):
             return False
         if sense.action == "remind":
             return rest[0] in ("me", "us") and len(rest) > 1 and rest[1] != "of"
@@ -270,6 +250,8 @@ class Reader:
 
     def _nominal(self, words: Sequence[str]) -> Order | None:
         """ "Run a factory reset of the hub"."""
+        if words[0] in NOMINAL and words[1:2] == ["of"]:
+            return Order(NOMINAL[words[0]], "destructive", words[0], tuple(words[2:]))
         if base(words[0]) not in NOMINAL_VERBS and words[0] not in NOMINAL_VERBS:
             return None
         for at in range(1, min(6, len(words))):
@@ -282,8 +264,12 @@ class Reader:
     def _wished(self, words: Sequence[str]) -> Order | None:
         """ "I want all my data deleted", "get the server rebooted", "I would like the lights on", "I need a timer"."""
         text = " ".join(words)
+        duty = _DUTY.match(text)
+        if duty is not None and (verb := base(duty[2])) is not None and is_participle(duty[2]):
+            return self._imperative([verb, *duty[3].split(), *duty[1].split()])
         wish = re.match(
-            r"^(?:i (?:want|need|would like|would love|d like)|we (?:want|need)|get|have|see that|make sure|give me|can i (?:get|have)) ",
+            r"^(?:i (?:want|need|would like|would love|d like)|we (?:want|need)|get|have|see that|see to it that|make sure(?: that)?|"
+            r"ensure(?: that)?|give me|can i (?:get|have)) ",
             text,
         )
         if wish is None:
@@ -374,8 +360,8 @@ _ENDING = word_set("cancel stop pause disable")
 
 
 def _unreal(text: str) -> bool:
-    stripped = re.sub(rf"^(?:(?:{_POLITE})\b ?)+", "", text)
-    return _UNREAL.match(stripped) is not None and _GERUND.match(stripped) is None
+    stripped = re.sub(rf"^(?:(?:{POLITE})\b ?)+", "", text)
+    return _UNREAL.match(stripped) is not None and GERUND.match(stripped) is None
 
 
 def _talked_about(order: Order, text: str) -> bool:

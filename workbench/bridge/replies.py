@@ -47,6 +47,8 @@ _ABORT_ANYWHERE = phrase_list(
 )  # fmt: skip
 _ABORT_ENDS = frozenset({"no", "stop", "cancel", "abort"})
 _ABORT_ENDS_WITHIN = 6
+_TELLS = word_set("how what why when who he she they it my")
+"""Words that begin a story or a question rather than an answer."""
 """Words; in a longer utterance a last "stop" is likelier part of a story."""
 _MISHEARD_NO = (["know"], ["noe"])
 _REFUSAL_WITHIN = 9
@@ -79,7 +81,7 @@ _REFUSALS = re.compile(
     r"request|command))|"
     r"my (?:last )?(?:request|command)|mission|what i said|i said(?: anything| that)?)\b"
     r"|(?:cancel|abort|stop|decline|pass|refuse)(?: please| now)?$"
-    r"|i (?:decline|refuse|pass|object|withdraw)\b|i (?:am having|have|had) second thoughts|second thoughts?"
+    r"|i (?:decline|refuse|pass|object|withdraw)\b|i (?:am having|have|had|have had) second thoughts|second thoughts?"
     r"|keep (?:it|them|that|those|this|everything|my|the|all)\b|i (?:(?:want|would like|need|prefer) to|will|would rather) keep\b|"
     r"not (?:the|that|this|those|these|my)\b"
     r"|(?:that is|it is|this is|that was|it was|this was)? ?(?:a )?(?:really |very )?(?:bad idea|mistake|the wrong one|wrong one|"
@@ -87,6 +89,8 @@ _REFUSALS = re.compile(
     r"not needed|unnecessary|not a good idea|not right)\b"
     r"|(?:that|this|it) will not be (?:necessary|needed)|no need|not (?:now|yet|today|necessary|needed|so fast|right now|really|"
     r"a good idea|any ?more|this time|like that)\b"
+    r"|(?:that|it|this) is a (?:hard )?no\b|hard no\b|i am afraid not|i think not|not confirmed|permission denied|(?:rejected|denied|nay|"
+    r"nein|non)$"
     r"|maybe not|perhaps not|maybe later|later maybe|perhaps later|some other time|another time|not (?:just )?yet"
     r"|hold it|hold everything|hold your horses|never$|uh uh$|nuh uh$|wrong$|oops$|thanks but no thanks|i made a mistake|i did not mean"
     r"|do not you dare"
@@ -104,7 +108,8 @@ _SAID_OF_REFUSAL = word_set("drop scrap discard ditch undo withdraw reject")
 _THIS_ACTION = word_set("action request operation command thing things it that this process job task everything all order")
 
 _YES_WORDS = word_set(
-    "yes yeah yep yup yea ya aye sure confirm confirmed proceed absolutely definitely certainly affirmative agreed approved roger positive"
+    "yes yeah yep yup yea ya aye sure confirm confirmed proceed absolutely definitely certainly affirmative agreed approved roger "
+    "positive naturally totally ja si oui"
 )
 _YES_PHRASES = phrase_list(
     "go ahead", "do it", "of course", "please do", "go for it", "sounds good", "sounds great", "let us do it", "let us do this",
@@ -112,13 +117,16 @@ _YES_PHRASES = phrase_list(
     "you bet", "by all means", "works for me", "fine by me", "fine with me", "i agree", "be my guest", "that is correct", "that works",
     "do that",
     "you may", "you can", "go on", "that is what i want", "that is the one", "you have my permission", "please continue",
-    "permission granted", "it is a yes", "why not", "do so", "that is right", "i said yes", "you got it",
+    "permission granted", "it is a yes", "why not", "do so", "that is right", "i said yes", "you got it", "good to go", "green light",
+    "thumbs up", "looks good", "looks right", "that will do", "i would like that",
+    "why yes", "hundred percent", "consider it confirmed",
 )  # fmt: skip
 _POLITE = word_set(
     "please right now and i am we that it is okay ok oh um uh er well so know understand think thank thanks you the a this action correct "
     "really just then fine good great very much indeed go ahead do of course for sounds still want to my by all means obviously exactly "
     "let us make bet "
-    "works me with agree on one have permission in an got mm mhm risk risks permanent consequences be guest may continue permission "
+    "works me with agree on one have permission in an got mm mhm certain boss hey dear one a all looks me risk risks permanent "
+    "consequences be guest may continue permission "
     "granted will can has have sir them one "
     "those these both ones totally perfect "
     "cool alright "
@@ -140,6 +148,7 @@ _HEARD_AS = {
     "know": "now",
 }
 _MISHEARD_PAIRS = (("never", "mined"), ("never", "mine"), ("right", "know"))
+_LONG_NO = re.compile(r"noo+")
 _WHOLE = word_set(
     "cansell forget confirm confirmed proceed ahead irreversible cancel abort never mind affirmative absolutely definitely action "
     "certainly agreed"
@@ -203,11 +212,15 @@ def says_abort(said: Sequence[str], action_words: Collection[str] = ()) -> bool:
         starts.append(rest)
     if any(_TITLE.search(" ".join(start)) or _STOP_SIGNS.match(" ".join(start)) for start in starts) or _names_another(rest, action_words):
         return False
+    if _names_and_drops(rest, action_words):
+        return True
     if list(said) in _MISHEARD_NO or any(_refuses(start) for start in starts):
         return True
     if any(_holds(rest, phrase) for phrase in _ABORT_ANYWHERE):
         return True
-    return 0 < len(rest) <= _ABORT_ENDS_WITHIN and rest[-1] in _ABORT_ENDS and not {"is", "was", "said"} & set(rest)
+    return (
+        0 < len(rest) <= _ABORT_ENDS_WITHIN and rest[-1] in _ABORT_ENDS and rest[0] not in _TELLS and not {"is", "was", "said"} & set(rest)
+    )
 
 
 def _refuses(said: Sequence[str]) -> bool:
@@ -218,6 +231,18 @@ def _refuses(said: Sequence[str]) -> bool:
     if any(tuple(start[: len(phrase)]) == phrase for start in (said, text.split()) for phrase in _ABORT_STARTS):
         return True
     return _KEEPS.match(text) is not None or (len(said) <= _REFUSAL_WITHIN and _REFUSALS.match(text) is not None)
+
+
+def _names_and_drops(rest: Sequence[str], action_words: Collection[str]) -> bool:
+    """ "Forget the report", "skip the timer": the waiting action is named, and its verb is not its own."""
+    words = [word for word in rest if word != "about"]
+    if len(words) < 3 or words[0] not in _DROPS or words[0] in action_words or words[1] not in ("the", "my", "that", "this"):
+        return False
+    own = concepts(tuple(action_words))
+    return len(words) <= 5 and any(word in action_words or concept(word) in own for word in words[2:])
+
+
+_DROPS = word_set("forget skip leave drop ditch scrap")
 
 
 def _names_another(rest: Sequence[str], action_words: Collection[str]) -> bool:
@@ -233,7 +258,7 @@ def _names_another(rest: Sequence[str], action_words: Collection[str]) -> bool:
 
 def _heard(said: Sequence[str]) -> list[str]:
     """Words of a reply put together again, and what sounds like them, where only they make sense."""
-    words = mended(said, _WHOLE, shortest=5)
+    words = ["no" if _LONG_NO.fullmatch(word) else word for word in mended(said, _WHOLE, shortest=5)]
     return [
         _HEARD_AS[word] if word in _HEARD_AS and (word not in ("know", "mined", "mine") or (before, word) in _MISHEARD_PAIRS) else word
         for before, word in zip(["", *words], words, strict=False)
