@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from workbench.bridge.lexicon import VERBS, base
 from workbench.bridge.tool import SLOT, Tool
-from workbench.bridge.words import tokens
+from workbench.bridge.words import tokens, word_set
 from workbench.events import Tier
 
 _DANGER: dict[Tier, int] = {"read": 0, "write": 1, "destructive": 2}
@@ -48,7 +48,11 @@ def action_words(tool: Tool) -> frozenset[str]:
     actions = {sense.action for word in words for sense in VERBS.get(base(word) or "", ()) if sense.tier != "read"}
     # A name without a verb ("server_power") may mean any deed.
     deeds = [_SAME_DEED[action] for action in actions] or _SAME_DEED.values()
-    return frozenset(words).union(*deeds)
+    return frozenset(words).union(*deeds) - _ASKS_OR_DENIES
+
+
+_ASKS_OR_DENIES = word_set("what how when who why which where whether if not never no is are was does did")
+"""Words of a phrase that do not belong to a yes, whatever the tool is called."""
 
 
 _SAME_DEED: dict[str, set[str]] = {}

@@ -12,7 +12,7 @@ from typing import Literal
 
 from workbench.bridge.concepts import concept, concepts
 from workbench.bridge.hearing import mended
-from workbench.bridge.lexicon import THINGS, base
+from workbench.bridge.lexicon import THINGS, VERBS, base
 from workbench.bridge.words import MAX_TEXT, close, phrase_list, tokens, word_set
 
 CONFIRM_PHRASE = "confirm and proceed"
@@ -183,7 +183,9 @@ def _names_the_deed(said: Sequence[str], action_words: Collection[str]) -> bool:
     """ "Send it": the waiting action's own verb, and nothing but a pronoun. Not where the same tool also does the opposite."""
     words = [word for word in said if word not in ("please", "now", "just", "then", "okay", "ok", "down", "off", "up", "on", "out")]
     both_ways = "start" in action_words and "stop" in action_words
-    return not both_ways and len(words) == 2 and words[0] in action_words and words[0] not in THINGS and words[1] in _DEED_OBJECTS
+    if both_ways or len(words) != 2 or words[0] not in action_words or words[1] not in _DEED_OBJECTS:
+        return False
+    return words[0] not in THINGS and any(sense.tier != "read" for sense in VERBS.get(words[0], ()))
 
 
 _DEED_OBJECTS = word_set("it them that this all everything")
