@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,6 +67,18 @@ def test_plotly_is_in_the_page_once(tmp_path: Path) -> None:
     assert text.count("<script") - text.count("<script>") == 1, "the data"
     assert text.count("plotly.js v") == 1
     assert " src=" not in text.split("<script>", 1)[0]
+
+
+def test_an_export_of_an_older_schema_is_told_apart(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLE, tmp_path / "old")
+    schema = json.loads((tmp_path / "old" / "schema.json").read_text())
+    del schema["tables"]["sessions"]["columns"]["scored_by"]
+    schema["schema_version"] = "009_views"
+    (tmp_path / "old" / "schema.json").write_text(json.dumps(schema))
+    done = CliRunner().invoke(app, ["report", "latency", str(tmp_path / "old")])
+    assert done.exit_code == 2
+    assert "scored_by" in done.stderr
+    assert "009_views" in done.stderr
 
 
 def test_what_is_no_export_is_said(tmp_path: Path) -> None:

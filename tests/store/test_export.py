@@ -206,6 +206,15 @@ def test_what_is_no_export_is_told_apart(tmp_path: Path) -> None:
         read_schema(tmp_path)
 
 
+def test_every_table_of_a_talk_is_exported(store: DuckDbStore) -> None:
+    """But the segments of a talk that goes on, which are no more when it is over."""
+    found = store.query(
+        "SELECT DISTINCT c.table_name FROM information_schema.columns c JOIN information_schema.tables t "
+        "ON t.table_name = c.table_name WHERE c.column_name = 'session_id' AND t.table_type = 'BASE TABLE'"
+    )
+    assert {row["table_name"] for row in found} - {"voice_audio_segments"} == {table.source for table in EXPORTED} - {"voice_personas"}
+
+
 def test_every_text_column_is_known_as_words_or_as_plain(store: DuckDbStore) -> None:
     for table in EXPORTED:
         known = PLAIN_COLUMNS[table.source] | COLUMNS.get(table.source, {}).keys() | {"payload", "prompt"}

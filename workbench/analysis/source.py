@@ -40,7 +40,8 @@ class Source(Protocol):
 
 
 class ExportSource:
-    """An export folder, read by an in-memory DuckDB. Raises StoreError when `folder` is no export."""
+    """An export folder, read by an in-memory DuckDB. Raises StoreError when `folder` is no export; `frame` raises AnalysisError for a
+    table or a column that the export does not have."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -54,7 +55,14 @@ class ExportSource:
         return self.folder.resolve().name
 
     def frame(self, sql: str, params: Sequence[Any] = ()) -> pd.DataFrame:
-        return self._root.cursor().execute(sql, list(params)).df()
+        try:
+            return self._root.cursor().execute(sql, list(params)).df()
+        except (duckdb.BinderException, duckdb.CatalogException) as error:
+            told = str(error).splitlines()[0]
+            raise AnalysisError(
+                f"{self.folder} does not have what is asked for ({told}). It was made with the schema {self.schema['schema_version']}; "
+                "if that is an older one, export the talks again."
+            ) from error
 
     def recording(self, session_id: str) -> Path | None:
         path = self.folder / AUDIO_FOLDER / f"{session_id}.flac"

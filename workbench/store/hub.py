@@ -26,6 +26,7 @@ _ABOUT = {
     "sessions": "one row per talk: persona, engine and why it was chosen, transport, pace, how it ended",
     "turns": "one row per turn: speaker, words, place in session time, floor-transfer offset (`latency_ms`, negative = overlap)",
     "tool_invocations": "one row per tool call: arguments, status, latency, how its result was delivered and how far it got",
+    "decisions": "one row per finished utterance of the user: what was done about it, and why",
     "barge_ins": "one row per barge-in: outcome (yielded, ignored, censored), stop latency",
     "events": "every event of the talks in samples of session time (24 kHz); the payload is JSON text",
     "frame_timings": "one row per 80 ms frame: how long its parts took",
