@@ -175,11 +175,11 @@ export class Transcript {
     row.append(make("p", "delivered", how === "card" ? `shown ${voice}` : `said ${voice}, ${heard} of ${asked} words heard${interrupted ? ", cut off" : ""}`));
   }
 
-  onFidelityMeasured({ invocation_id: id, wer, transcript }) {
+  onFidelityMeasured({ invocation_id: id, wer, transcript, recogniser }) {
     const delivered = this.tools.get(id)?.row.querySelector(".delivered");
     if (!delivered) return;
-    const told = make("span", "fidelity", `, ${Math.round(100 * wer)} % word errors`);
-    told.title = `Our recogniser heard: ${transcript || "nothing"}`;
+    const told = make("span", "fidelity", `, ${Math.round(100 * wer)} % word errors to the ears of ${recogniser}`);
+    told.title = `It heard: ${transcript || "nothing"}`;
     delivered.append(told);
   }
 
