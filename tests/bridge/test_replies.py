@@ -75,9 +75,7 @@ def test_what_is_called_off_by_another_name_is_something_else() -> None:
     assert read_reply("stop the music", lights) is None
 
 
-@given(
-    st.sampled_from(["what", "how", "who", "why", "if", "not", "is", "never"]), st.sampled_from(["delete", "report", "send", "it", "the"])
-)
+@given(st.sampled_from(["what", "how", "who", "why", "if", "not", "never"]), st.sampled_from(["delete", "report", "send", "it", "the"]))
 def test_no_tool_makes_a_question_a_yes(asks: str, word: str) -> None:
     words = action_words(Tool("delete_report", "What is it", tier="write", phrases=("how is the report", "who if why not never")))
     assert read_reply(f"yes {asks} {word}", words) not in ("confirm", "irreversible")
