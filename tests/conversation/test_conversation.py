@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from taker import Taker
 
 from workbench.audio.frames import FRAME_SAMPLES, SAMPLE_RATE, Pcm
 from workbench.conversation.conversation import Conversation
@@ -26,7 +27,6 @@ from workbench.events import (
     UserSpeech,
     UserText,
 )
-from workbench.talk import Talk, Utterance, Verdict
 from workbench.testing.asr import ScriptedAsr
 from workbench.testing.engines import DyingEngine, EchoEngine, ScriptedEngine
 from workbench.testing.talks import TalkResult, pause, run_talk, spoken
@@ -38,34 +38,6 @@ def talk_of(*parts: Pcm) -> Pcm:
 
 
 HELLO = talk_of(pause(0.5), spoken(1.0), pause(0.5))
-
-
-class Taker:
-    """An actor that takes utterances with a word in them, and remembers what it was offered."""
-
-    phrases = ()
-
-    def __init__(self, word: str = "") -> None:
-        self.word = word
-        self.prepared: list[Utterance] = []
-        self.offered: list[Utterance] = []
-        self.closed: list[str] = []
-
-    def attach(self, talk: Talk) -> None:
-        self.talk = talk
-
-    def prepare(self, utterance: Utterance) -> None:
-        self.prepared.append(utterance)
-
-    async def offer(self, utterance: Utterance) -> Verdict:
-        self.offered.append(utterance)
-        if self.word and self.word in utterance.text:
-            self.talk.say("taken by the actor")
-            return "taken"
-        return "left"
-
-    async def close(self, reason: str) -> None:
-        self.closed.append(reason)
 
 
 def said(result: TalkResult) -> str:
