@@ -35,6 +35,7 @@ _ENDING = word_set("erase shut_down reset reboot restart cancel close disable st
 _WHICH = word_set("in for of on at about")
 _DAYS = word_set("today tomorrow tonight monday tuesday wednesday thursday friday saturday sunday")
 _REPORTED = word_set("status report statistics")
+_APART = 0.05
 _TOPIC = word_set("about regarding concerning named called")
 """What stands before them is asked for, what follows only says which."""
 
@@ -129,8 +130,8 @@ class Finder:
             if hits and profile.named <= told and len(hits) / len(told) >= share and weight >= 1 / 3:
                 rated.append((weight + len(hits) / len(told), profile.tool))
         rated.sort(key=lambda pair: -pair[0])
-        if not rated or (len(rated) > 1 and rated[0][0] - rated[1][0] < 0.05):
-            return rated[-1][1] if len(rated) > 1 and len({tool.tier for _, tool in rated}) == 1 and rated[0][0] == rated[-1][0] else None
+        if not rated or (len(rated) > 1 and rated[0][0] - rated[1][0] < _APART):
+            return None
         return rated[0][1]
 
 

@@ -74,10 +74,6 @@ _NEW_CLAUSE = re.compile(
     r"before|after|unless|as|once|how|whether|so|and)\b.*"
 )
 _NOT = re.compile(r"^(?:do not|does not|not|never|no|nobody|without|stop|quit|avoid|refrain from|under no circumstances)\b")
-_NOT_AFTER_LEAD = re.compile(
-    r"\b(?:do not|does not|not to|never|must not|should not|can not|would not|will not|rather not|no need to|not have to|not need to|"
-    r"need not)\b"
-)
 _DETERMINERS = word_set(
     "the a an my our your his her their this that these those all every each any some both no another one two three four five six seven "
     "eight "
