@@ -243,6 +243,19 @@ def test_too_little_memory_names_what_would_fit(tiny: Checkpoint, voice_folder: 
         Model(tiny, rows=1, device=CPU, dtype=torch.float32, voices=voice_folder)
 
 
+def test_offload_needs_host_memory_too(tiny: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    mode, cuda = MemoryMode(cpu_offload=True), torch.device("cuda")
+    layer = predict(tiny, 1, torch.bfloat16, mode).host_weights // 2
+    locked = 2 * (1 << (layer - 1).bit_length())
+    assert locked > 2 * layer
+    room = {cuda: 1 << 40, CPU: locked}
+    monkeypatch.setattr(memory, "free_bytes", room.__getitem__)
+    assert room_left(tiny, 1, cuda, torch.bfloat16, mode) > 0
+    room[CPU] = locked - 1
+    with pytest.raises(CheckpointError, match=r"of host memory.*add --weights int8"):
+        room_left(tiny, 1, cuda, torch.bfloat16, mode)
+
+
 def test_prompts_are_kept_only_where_there_is_room(tiny: Checkpoint, voice_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     free = predict(tiny, 1, torch.float32, PLAIN).device + 200_000
     monkeypatch.setattr(memory, "free_bytes", lambda _device: free)

@@ -135,11 +135,14 @@ def predict(checkpoint: Checkpoint, slots: int, dtype: torch.dtype, mode: Memory
 def room_left(checkpoint: Checkpoint, slots: int, device: torch.device, dtype: torch.dtype, mode: MemoryMode) -> int:
     """Bytes that stay free on `device`. Raises CheckpointError, with the mode that would fit, when there are too few."""
     free = free_bytes(device)
-    needed = _needed(predict(checkpoint, slots, dtype, mode), device)
+    memory = predict(checkpoint, slots, dtype, mode)
+    needed = _needed(memory, device)
     if needed > free:
         advice = _advice(checkpoint, slots, device, dtype, mode, free)
         wanted = f"{checkpoint.name} with {slots} slots ({mode})"
         raise CheckpointError(f"{wanted} needs {needed / GIB:.1f} GiB on {device}, {free / GIB:.1f} GiB are free; {advice}")
+    if memory.host_weights and device.type == "cuda":
+        _check_host(memory.host_weights, int(checkpoint.lm_kwargs["num_layers"]))
     return free - needed
 
 
@@ -160,6 +163,14 @@ def _needed(memory: Memory, device: torch.device) -> int:
     if device.type == "cuda":
         return memory.device + CUDA_BESIDES_BYTES
     return memory.device + memory.host_weights
+
+
+def _check_host(weights: int, layers: int) -> None:
+    """Raises CheckpointError when the layers do not fit into host memory, page-locked: torch rounds each block up to a power of two."""
+    needed, free = layers * (1 << (weights // layers - 1).bit_length()), free_bytes(CPU)
+    if needed > free:
+        told = f"--cpu-offload needs {needed / GIB:.1f} GiB of host memory, {free / GIB:.1f} GiB are free"
+        raise CheckpointError(f"{told}; close other programs, or add --weights int8, which halves it")
 
 
 def _advice(checkpoint: Checkpoint, slots: int, device: torch.device, dtype: torch.dtype, mode: MemoryMode, free: int) -> str:
