@@ -44,7 +44,7 @@ def test_sound_that_nobody_asked_for_is_dropped() -> None:
 
 
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=14), inner, max_size=4),
     max_leaves=12,
 )
@@ -56,6 +56,12 @@ def test_any_json_is_read(value: object, content_type: str) -> None:
     data = read_data(Answer(200, json.dumps(value).encode(), content_type), "it")
     json.dumps(data, allow_nan=False)
     assert all(isinstance(said, str) for said in (text_of(data), error_of(data), told(data)))
+
+
+@pytest.mark.parametrize("body", [b"Infinity", b'{"a": [NaN]}', b"-Infinity"])
+def test_what_python_takes_for_json_and_json_does_not_is_refused(body: bytes) -> None:
+    with pytest.raises(ToolError, match="is not JSON"):
+        read_data(Answer(200, body, "application/json"), "it")
 
 
 @given(st.binary(max_size=200), _TYPES, st.sampled_from(["utf-8", "latin-1", "no-such-charset", "utf-16"]))
