@@ -130,6 +130,10 @@ async def test_what_changes_something_needs_a_word(client: httpx.AsyncClient, tm
     assert (refused.status_code, refused.json()["code"]) == (409, "confirmation_required")
     assert "I am about to empty all drawers. This cannot be undone." in refused.json()["error"]
     assert not (tmp_path / "log").exists()
+    assert (await call(client, "wipe", phrase="yes, confirm and proceed")).status_code == 409, "a plain yes lets nothing be destroyed"
+    assert not (tmp_path / "log").exists()
+    assert (await call(client, "wipe", phrase="confirm irreversible action")).json()["spoken"] == "Empty."
+    (tmp_path / "log").unlink()
     assert (await call(client, "wipe", confirm=True)).json()["spoken"] == "Empty."
     assert (tmp_path / "log").read_text() == "wiped"
 

@@ -79,3 +79,16 @@ def test_what_is_called_off_by_another_name_is_something_else() -> None:
 def test_no_tool_makes_a_question_a_yes(asks: str, word: str) -> None:
     words = action_words(Tool("delete_report", "What is it", tier="write", phrases=("how is the report", "who if why not never")))
     assert read_reply(f"yes {asks} {word}", words) not in ("confirm", "irreversible")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cancel that, people are still working on it",
+        "no, people are still in there",
+        "no, he is on the phone",
+        "no, the kids are really tired",
+    ],
+)
+def test_a_no_with_its_reason_is_a_no(text: str) -> None:
+    assert read_reply(text, {"shut", "down", "server"}) == "abort"

@@ -69,7 +69,7 @@ def microphone(path: Path, parts: Sequence[Path | float]) -> Path:
 class Visit:
     """One page in front of one visitor. `complaints`: errors and warnings of the console; `outside`: requests to other hosts."""
 
-    def __init__(self, page: Page, url: str) -> None:
+    def __init__(self, page: Page, url: str, ready: str = "#wb-start:enabled") -> None:
         self.page = page
         self.complaints: list[str] = []
         self.outside: list[str] = []
@@ -81,7 +81,7 @@ class Visit:
         page.on("websocket", lambda websocket: self._request(websocket.url))
         # Not `load`: what the browser is kept from loading may hold that back.
         page.goto(url, wait_until="domcontentloaded")
-        page.wait_for_selector("#wb-start:enabled")
+        page.wait_for_selector(ready)
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
@@ -115,9 +115,12 @@ class Visit:
 
 
 @contextmanager
-def visiting(url: str, *, wav: Path | None = None, allowed: bool = True, relays_only: bool = False, **context: Any) -> Iterator[Visit]:
+def visiting(
+    url: str, *, wav: Path | None = None, allowed: bool = True, relays_only: bool = False, ready: str = "#wb-start:enabled", **context: Any
+) -> Iterator[Visit]:
     """A visit to a page. `wav`: what the fake microphone plays, None for no microphone at all; `allowed`: what the visitor answers
-    when asked for it; `relays_only`: no network path but over a TURN server, of which there is none."""
+    when asked for it; `relays_only`: no network path but over a TURN server, of which there is none; `ready`: what is there when the page
+    can be used."""
     flags = list(_ARGUMENTS)
     if wav is not None:
         flags += ["--use-fake-device-for-media-stream", f"--use-file-for-fake-audio-capture={wav}"]
@@ -130,6 +133,6 @@ def visiting(url: str, *, wav: Path | None = None, allowed: bool = True, relays_
                 **{"viewport": {"width": 1280, "height": 860}, "permissions": ["microphone"] if allowed else [], **context}
             )
             made.add_init_script(f"window.relaysOnly = {json.dumps(relays_only)};")
-            yield Visit(made.new_page(), url)
+            yield Visit(made.new_page(), url, ready)
         finally:
             browser.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from workbench.api.context import Ctx
 from workbench.api.errors import ApiError, errors
 from workbench.bridge.fleet import ProviderStatus
+from workbench.bridge.policy import agrees
 from workbench.bridge.tool import Tool, ToolError
 from workbench.bridge.trial import NeedsConfirmation, try_tool
 from workbench.events import Tier
@@ -62,6 +63,7 @@ class ToolState(BaseModel):
     parameters: dict[str, Any] = Field(description="JSON Schema of its arguments.")
     phrases: list[str] = Field(description="Ways to ask for it; empty: its name and its description are.")
     catches: bool = Field(description="It takes commands that fit no other tool.")
+    personas: list[str] = Field(description="Ids of the personas that may use it.")
 
 
 class ToolsAnswer(BaseModel):
@@ -77,6 +79,7 @@ class TrialRequest(BaseModel):
 
     arguments: dict[str, Any] = Field(default_factory=dict, description="As its `parameters` say.")
     confirm: bool = Field(default=False, description="Needed for a tool that changes something: the operator's own word.")
+    phrase: str = Field(default="", max_length=200, description="In the place of `confirm`: the words that a talk would ask the user for.")
 
 
 class TrialAnswer(BaseModel):
@@ -98,14 +101,15 @@ class TrialAnswer(BaseModel):
 async def list_tools(context: Ctx) -> ToolsAnswer:
     """Every tool, and the true state of every provider: each was asked within the last 3 s."""
     states, probed_at = await context.tool_states.get()
+    personas = {persona.persona_id: context.workbench.registry.allowed(persona.tools) for persona in context.workbench.personas.list()}
     return ToolsAnswer(
         providers=[ProviderState.model_validate(asdict(state)) for state in states],
-        tools=[_tool(tool, states) for tool in context.workbench.registry],
+        tools=[_tool(tool, states, personas) for tool in context.workbench.registry],
         probed_at=probed_at,
     )
 
 
-def _tool(tool: Tool, states: Sequence[ProviderStatus]) -> ToolState:
+def _tool(tool: Tool, states: Sequence[ProviderStatus], personas: Mapping[str, frozenset[str]]) -> ToolState:
     return ToolState(
         name=tool.name,
         description=tool.description,
@@ -116,6 +120,7 @@ def _tool(tool: Tool, states: Sequence[ProviderStatus]) -> ToolState:
         parameters=dict(tool.parameters),
         phrases=list(tool.phrases),
         catches=tool.catches,
+        personas=[persona for persona, allowed in personas.items() if tool.name in allowed],
     )
 
 
@@ -131,7 +136,8 @@ async def call_tool(context: Ctx, request: Request, name: str, wanted: TrialRequ
     if all(tool.name != name for tool in registry):
         raise ApiError(404, "unknown_tool", f"There is no tool called {name[:80]!r}. GET /api/tools lists them.")
     try:
-        trial = await try_tool(registry, name, wanted.arguments, confirmed=wanted.confirm)
+        confirmed = wanted.confirm or agrees(wanted.phrase, registry[name].tier)
+        trial = await try_tool(registry, name, wanted.arguments, confirmed=confirmed)
     except NeedsConfirmation as error:
         raise ApiError(409, "confirmation_required", f"{error} Send confirm: true to call it.") from error
     except ToolError as error:

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from workbench.api.context import Context
+from workbench.app import tools_page
 from workbench.app.lights import lights
 from workbench.app.live import LiveHub
 from workbench.app.offline import OfflinePages
@@ -24,19 +25,21 @@ STATIC = Path(__file__).parent / "static"
 
 
 def add_pages(app: FastAPI) -> WebRtcCalls:
-    """Adds the Talk page at `/`, its assets at `/talk`, the live WebSockets and `/webrtc/offer`. Call last: what is added to the app after
-    the page is hidden by it. Whoever ends the server closes the calls that are returned."""
+    """Adds the Talk page at `/`, the Tools page at `/tools`, their assets at `/talk`, the live WebSockets and `/webrtc/offer`. Call last:
+    what is added to the app after the page is hidden by it. Whoever ends the server closes the calls that are returned."""
     context: Context = app.state.context
     workbench = context.workbench
     hub = LiveHub(context.entrance.open, lambda: workbench.sessions.live)
     calls = WebRtcCalls(hub.open, webrtc_options(workbench.settings))
     app.include_router(live_router(hub, functools.partial(lights, context.probes, workbench.roster), workbench.settings.allowed_origins))
     app.include_router(calls.router())
+    app.include_router(tools_page.router)
     app.mount("/talk", StaticFiles(directory=STATIC), name="talk")
     app.add_middleware(OfflinePages)
     with warnings.catch_warnings():
         # Gradio 5.50 announces a parameter of Gradio 6 that it sets itself.
         warnings.simplefilter("ignore", DeprecationWarning)
+        gr.mount_gradio_app(app, tools_page.build_tools_page(), path="/tools", show_api=False, ssr_mode=False)
         gr.mount_gradio_app(app, build_page(workbench, calls), path="/", show_api=False, ssr_mode=False)
     return calls
 

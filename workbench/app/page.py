@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-
 import gradio as gr
 
 from workbench.app import choices, shell
-from workbench.app.theme import theme
+from workbench.app.blocks import blocks
 from workbench.assembly import Workbench
 from workbench.engines.roster import AUTO
 from workbench.transports.webrtc import WebRtcCalls
@@ -22,9 +20,9 @@ REMEMBER_JS = f"({', '.join(choices.CHOICES)}) => window.workbench.remember({{{'
 def build_page(workbench: Workbench, calls: WebRtcCalls) -> gr.Blocks:
     """The page over an assembled workbench; `calls` is its WebRTC side, whose talks are opened through a `LiveHub`."""
     settings = workbench.settings
-    page = _blocks()
+    page = blocks("PersonaPlex Workbench", shell.HEAD)
     with page:
-        gr.HTML(shell.TOP, elem_id="wb-top", padding=False)
+        gr.HTML(shell.top("/", shell.TALK_STATE), elem_id="wb-top", padding=False)
         with gr.Row(elem_id="wb-main"):
             with gr.Column(elem_id="wb-left", scale=0, min_width=0):
                 persona = gr.Dropdown(
@@ -50,13 +48,3 @@ def build_page(workbench: Workbench, calls: WebRtcCalls) -> gr.Blocks:
             component.input(None, inputs=[component], js=f"(value) => {{ window.workbench.remember({{ {name}: value }}); }}")
         calls.connect(microphone, [*chosen.values(), visitor], choices.read_request)
     return page
-
-
-def _blocks() -> gr.Blocks:
-    with warnings.catch_warnings():
-        # Gradio 5.50 announces that these move to `launch` in Gradio 6, which fastrtc keeps us from.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        blocks: gr.Blocks = gr.Blocks(
-            title="PersonaPlex Workbench", theme=theme(), head=shell.HEAD, analytics_enabled=False, fill_width=True
-        )
-    return blocks

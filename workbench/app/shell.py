@@ -5,22 +5,22 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
-HEAD = """
+STYLE = """
 <meta name="color-scheme" content="light dark">
-<link rel="stylesheet" href="/talk/talk.css">
+<link rel="stylesheet" href="/talk/talk.css">"""
+
+HEAD = f"""{STYLE}
 <script src="/talk/before.js"></script>
 <script type="module" src="/talk/talk.js"></script>
 """
 """`before.js` runs before Gradio starts: it watches the microphone and the connection from outside FastRTC."""
 
-TOP = """
-<header class="wb-top">
-  <h1>PersonaPlex <span>Workbench</span></h1>
+PAGES = {"/": "Talk", "/tools": "Tools"}
+"""Address to name, in the order of the navigation."""
+
+TALK_STATE = """
   <p class="wb-state" role="status"><span class="wb-dot"></span><span id="wb-state">Connecting to the server</span></p>
-  <p class="wb-clock"><span id="wb-clock" aria-label="Time in the talk">0:00</span><span id="wb-recorded"></span></p>
-</header>
-<div id="wb-banners" class="wb-banners"></div>
-"""
+  <p class="wb-clock"><span id="wb-clock" aria-label="Time in the talk">0:00</span><span id="wb-recorded"></span></p>"""
 
 START = """
 <div class="wb-start">
@@ -65,6 +65,17 @@ STAGE = """
   <button type="submit" disabled>Send</button>
 </form>
 """
+
+
+def top(current: str, state: str = "") -> str:
+    """The head of a page: the name, the way to the other pages, and `state` (HTML of ours)."""
+    links = "".join(
+        f'<a href="{address}"{" aria-current=page" if address == current else ""}>{escape(name)}</a>' for address, name in PAGES.items()
+    )
+    return (
+        '<header class="wb-top"><h1>PersonaPlex <span>Workbench</span></h1>'
+        f'<nav class="wb-nav" aria-label="Pages">{links}</nav>{state}</header><div id="wb-banners" class="wb-banners"></div>'
+    )
 
 
 def recording_note(audio_dir: Path) -> str:

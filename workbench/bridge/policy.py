@@ -123,6 +123,12 @@ def _confirm(pending: Pending, reply: str | None) -> Decision:
     return Decision("confirm", f"the user agreed ({phrase})", pending.tool, pending.arguments, tier=pending.tier)
 
 
+def agrees(phrase: str, tier: Tier) -> bool:
+    """Whether a person's own words let an action of this tier run: what a talk would take for the user's word."""
+    reply = read_reply(phrase)
+    return reply == "irreversible" or (reply == "confirm" and tier != "destructive")
+
+
 def _plan(tool: Tool, arguments: Mapping[str, Any]) -> str:
     description = tool.description.rstrip(".")
     plan = f"I am about to {description[:1].lower()}{description[1:]}"

@@ -98,10 +98,11 @@ _REFUSALS = re.compile(
 )
 """How refusals are said without a no."""
 _TITLE = re.compile(
-    r"(?<!it)(?<!that)(?<!this)(?<!what)(?<!there) (?:is|was|are|were) (?:a|an|my|one|the|such|so|on|really|great|good|his|her|still|by|"
-    r"your)\b"
+    r"^(?!(?:cancel|abort|stop) (?:that|it)\b).*(?<!it)(?<!that)(?<!this)(?<!what)(?<!there) (?:is|was|are|were) "
+    r"(?:a|an|my|one|the|such|by|your|great|good)\b"
 )
-"""A verb of being after the "no": "Nevermind by Nirvana is a great album"."""
+"""A verb of being after the "no": "Nevermind by Nirvana is a great album". Only where it tells what something is: "no, people are still
+in there" is a no, and so is everything after "cancel that"."""
 _STOP_SIGNS = re.compile(r"^stop \w+ (?:is|are|was|were)\b")
 _ABOUT = word_set("cancel stop abort quit halt")
 _SAID_OF_REFUSAL = word_set("drop scrap discard ditch undo withdraw reject")

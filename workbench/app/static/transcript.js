@@ -105,7 +105,7 @@ export class Transcript {
   }
 
   onBackchannel({ speaker, text, at_ms: at }) {
-    this.row("mark quiet", at, make("p", "", `${speaker === "user" ? "you" : "persona"}: ${text || "mm-hm"}`));
+    this.row("mark quiet", at, make("p", "", `${speaker === "user" ? "you" : "persona"}: ${text || "(acknowledged)"}`));
   }
 
   tool(event) {
