@@ -88,6 +88,38 @@ def test_a_read_runs_and_what_destroys_waits_for_its_phrase(server: Running) -> 
         page.wait_for_selector(".card[data-status=error]:has-text('no JSON')")
 
 
+def test_what_writes_waits_for_its_own_words(server: Running) -> None:
+    with visiting(f"{server.url}/tools", ready="#wb-tools-state[data-state=up]") as visit:
+        opened(visit)
+        page = visit.page
+        page.click("[data-tool=keep] .try")
+        page.fill("#wb-trial-arguments", '{"text": "milk"}')
+        page.click("#wb-trial-run")
+        page.wait_for_selector(".card[data-status=waiting]")
+        page.fill("#wb-trial-phrase", "confirm and proceed")
+        page.click("#wb-trial-run")
+        page.wait_for_selector(".card[data-status=success]")
+        assert page.locator("#wb-trial-word").is_hidden()
+
+
+def test_a_keyboard_keeps_its_place_and_an_unanswered_page_says_unknown(server: Running) -> None:
+    with visiting(f"{server.url}/tools", ready="#wb-tools-state[data-state=up]") as visit:
+        opened(visit)
+        page = visit.page
+        page.focus("[data-tool=arithmetic] .try")
+        # The second answer is asked for only after the first was drawn.
+        for _refresh in range(2):
+            with page.expect_response("**/api/tools"):
+                pass
+        assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Try arithmetic"
+        page.route("**/api/tools", lambda route: route.abort())
+        page.wait_for_selector("#wb-tools-state[data-state=down]")
+        assert page.locator("#wb-providers > li .now").all_inner_texts() == ["unknown"] * page.locator("#wb-providers > li").count()
+        assert page.locator("#wb-providers > [data-state=ready]").count() == 0
+        page.unroute("**/api/tools")
+        page.wait_for_selector("[data-provider=box][data-state=ready]")
+
+
 def test_what_tools_and_users_write_stays_text(server: Running) -> None:
     message = {"message": f"what is two plus two {SCRIPT}", "conversation_id": "audit-1"}
     httpx.post(f"{server.url}/api/mas/voice/orchestrator", json=message, timeout=60).raise_for_status()

@@ -68,9 +68,12 @@ export class Audit {
   }
 
   async show() {
+    const session = this.picked.value;
     this.say("Reading");
     try {
-      const told = await ask(`/voice/sessions/${encodeURIComponent(this.picked.value)}`);
+      const told = await ask(`/voice/sessions/${encodeURIComponent(session)}`);
+      // Another was picked meanwhile: a slow answer must not stand under its name.
+      if (session !== this.picked.value) return;
       const rows = [
         ...told.decisions.map((one) => [one.start_ms, decision(one)]),
         ...told.tool_invocations.map((one) => [one.start_ms ?? 0, invocation(one)]),
@@ -78,7 +81,7 @@ export class Audit {
       if (rows.length) byId("wb-audit").replaceChildren(...rows.map(([, row]) => row));
       else this.say("Nothing was decided in this talk: no utterance of the user's was finished.");
     } catch (error) {
-      this.say(error.message);
+      if (session === this.picked.value) this.say(error.message);
     }
   }
 

@@ -23,7 +23,7 @@ function provider(told) {
   for (const notice of told.notices) facts.push(["note", notice]);
   const row = make(
     "li", "",
-    make("p", "name", make("span", "light"), make("b", "", told.name), make("span", "kind", told.kind), make("span", "", told.ready ? "ready" : "not ready")),
+    make("p", "name", make("span", "light"), make("b", "", told.name), make("span", "kind", told.kind), make("span", "now", told.ready ? "ready" : "not ready")),
     make("p", "why", told.reason),
     make("dl", "", ...facts.map(([name, value]) => make("div", "", make("dt", "", name), make("dd", "", value)))),
   );
@@ -54,6 +54,7 @@ class Page {
   constructor() {
     this.trial = new Trial(() => this.refresh());
     this.audit = new Audit();
+    this.shown = "";
     this.refresh();
     setInterval(() => document.hidden || this.refresh(), REFRESH_MS);
   }
@@ -64,7 +65,10 @@ class Page {
       const told = await ask("/api/tools");
       byId("wb-providers").replaceChildren(...told.providers.map(provider));
       const choose = (name) => this.trial.choose(name);
-      byId("wb-tools").replaceChildren(...told.tools.map((one) => tool(one, choose)));
+      const tools = JSON.stringify(told.tools);
+      // Only what changed is drawn anew: a keyboard's place among the buttons would be lost every few seconds.
+      if (tools !== this.shown) byId("wb-tools").replaceChildren(...told.tools.map((one) => tool(one, choose)));
+      this.shown = tools;
       this.trial.offer(told.tools);
       const asked = `Every provider was asked at ${new Date(told.probed_at).toLocaleTimeString()}.`;
       const more = told.providers.length > 1 ? "" : " Only the workbench's own functions are there: describe others in workbench.toml (see workbench.example.toml).";
@@ -73,6 +77,10 @@ class Page {
     } catch (error) {
       state.textContent = `What is shown is old: ${error.message} The page tries again by itself.`;
       state.dataset.state = "down";
+      for (const row of byId("wb-providers").children) {
+        row.dataset.state = "unknown";
+        row.querySelector(".now").textContent = "unknown";
+      }
     }
   }
 }
