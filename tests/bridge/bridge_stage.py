@@ -38,10 +38,10 @@ class Stage:
     ) -> None:
         self.talk = talk or FakeTalk()
         self.provider = ScriptedProvider({tool.name: Script() for tool in tools} | dict(scripts or {}), clock=self.talk.clock)
-        registry = Registry()
-        registry.add(self.provider, *tools)
+        self.registry = Registry()
+        self.registry.add(self.provider, *tools)
         ids = iter(range(1, 100))
-        self.bridge = Bridge(registry, timing=timing, new_id=lambda: f"i{next(ids)}", **options)
+        self.bridge = Bridge(self.registry, timing=timing, new_id=lambda: f"i{next(ids)}", **options)
         self.bridge.attach(self.talk)
 
     async def hear(self, text: str, wait_ms: float = 10_000) -> bool:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from workbench.audio.frames import SAMPLE_RATE, ms_to_samples, samples_to_ms
 from workbench.bridge.access import AccessTable
 from workbench.bridge.delivery import Delivery, Purpose
-from workbench.bridge.echo import ECHO, is_echo
+from workbench.bridge.echo import ECHO, is_echo, is_echoed_agreement
 from workbench.bridge.fidelity import Fidelity, Hearer
 from workbench.bridge.heard import AgentWords
 from workbench.bridge.hold import Hold
@@ -25,7 +25,7 @@ from workbench.bridge.intent import Classifier, Intent
 from workbench.bridge.invocation import NOT_WORKED, Invocation, Order, Stage, Timing
 from workbench.bridge.policy import Decision, Pending, decide
 from workbench.bridge.registry import MAX_PHRASES, Registry
-from workbench.bridge.replies import REPLY_PHRASES
+from workbench.bridge.replies import REPLY_PHRASES, read_reply
 from workbench.bridge.rules import RulesClassifier
 from workbench.bridge.tasks import Tasks
 from workbench.bridge.tool import Tool, ToolError
@@ -145,7 +145,9 @@ class Bridge:
         if utterance.source != "asr":
             return False
         agent = self._words.between(utterance.start_samples - SAMPLE_RATE * 5, utterance.end_samples + SAMPLE_RATE * 5)
-        return is_echo(utterance.text, utterance.start_samples, utterance.end_samples, agent)
+        heard = (utterance.text, utterance.start_samples, utterance.end_samples, agent)
+        agrees = self._pending is not None and read_reply(utterance.text) in ("confirm", "irreversible")
+        return is_echo(*heard) or (agrees and is_echoed_agreement(*heard))
 
     def _read_tools(self) -> None:
         self._edition = self._registry.edition
@@ -187,7 +189,7 @@ class Bridge:
     def _decide(self, intent: Intent, utterance: Utterance) -> Decision:
         known = {tool.name: tool for tool in self._registry}
         pending = self._pending
-        return decide(
+        decision = decide(
             intent,
             utterance.text,
             known.get(intent.tool or ""),
@@ -195,9 +197,16 @@ class Bridge:
             running=bool(self._running),
             allowed=self._allowed,
             action_words=self._rules.action_words(pending.tool.name) if pending else (),
+            said_samples=utterance.end_samples,
             user=self._talk.user,
             access=self._access,
         )
+        if decision.act == "confirm" and pending is not None and known.get(pending.tool.name) != pending.tool:
+            # A provider can withdraw a tool, or call it more dangerous, after the question: the yes was to another one.
+            return Decision(
+                "abort", "the tool changed after it was asked about; it must be asked for again", pending.tool, tier=pending.tier
+            )
+        return decision
 
     def _act(self, decision: Decision, utterance: Utterance) -> bool:
         """Whether the utterance was taken. The decision is published before anything is done."""
@@ -265,8 +274,11 @@ class Bridge:
 
     def _propose(self, order: Order, prompt: str) -> None:
         self._refuse_pending("another request took its place")
-        deadline = self._talk.clock.now_samples + ms_to_samples(self._timing.confirm_within_ms)
-        self._pending = Pending(order.invocation_id, order.utterance_id, order.tool, order.arguments, deadline, order.tier, order.utterance)
+        now = self._talk.clock.now_samples
+        deadline = now + ms_to_samples(self._timing.confirm_within_ms)
+        self._pending = Pending(
+            order.invocation_id, order.utterance_id, order.tool, order.arguments, deadline, order.tier, order.utterance, asked_samples=now
+        )
         self._talk.publish(
             ToolProposed,
             invocation_id=order.invocation_id,

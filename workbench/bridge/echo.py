@@ -31,6 +31,15 @@ def is_echo(text: str, start_samples: int, end_samples: int, agent: Sequence[Hea
     return _in_order(said, heard) >= MIN_COVERAGE * len(said)
 
 
+def is_echoed_agreement(text: str, start_samples: int, end_samples: int, agent: Sequence[HeardWord]) -> bool:
+    """Whether an agreement, however short, is the phrase that the host reads out at that time: "say confirm and proceed" asks for a
+    word and says it. Only for words that would let something run: a lost yes is said again, a false one cannot be taken back."""
+    said = tokens(text)
+    since, until = start_samples - ms_to_samples(LATEST_MS), end_samples + ms_to_samples(EARLIEST_MS)
+    asked = [token for word in agent if word.forced and since <= word.at_samples <= until for token in tokens(word.text)]
+    return bool(said) and _in_order(said, asked) == len(said)
+
+
 def _in_order(said: Sequence[str], heard: Sequence[str]) -> int:
     """Length of the longest common subsequence; words may be misheard by a letter or two."""
     row = [0] * (len(heard) + 1)

@@ -31,6 +31,8 @@ class Pending:
     tier: Tier
     utterance: str = ""
     """The user's own words that asked for it."""
+    asked_samples: int = 0
+    """When its question was decided on, in session time. Words that ended before it answer something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +67,19 @@ def decide(
     running: bool,
     allowed: Collection[str],
     action_words: Collection[str] = (),
+    said_samples: int | None = None,
     user: str = "",
     access: AccessTable | None = None,
 ) -> Decision:
     """One utterance, one decision. `tool` is what `intent.tool` names, `allowed` what this persona may use; `action_words` name the
-    pending action; `access` says what `user` may use."""
+    pending action; `said_samples` is when the words ended (None: now); `access` says what `user` may use."""
     reply = read_reply(text, action_words) if pending or running else None
     if reply == "abort" or (intent.kind == "abort" and (pending or running)):
         return Decision("abort", "the user called it off")
     if pending and (reply or intent.kind == "confirm"):
+        if said_samples is not None and said_samples < pending.asked_samples:
+            reason = "the words ended before the question was asked"
+            return Decision("ask_again", reason, pending.tool, say=_ask(pending.tier), tier=pending.tier)
         return _confirm(pending, reply)
     if intent.kind in ("confirm", "abort"):
         return Decision("leave", "nothing waits for an answer")
