@@ -87,7 +87,8 @@ class Allowed:
             return self.permits(carried)
         if any(address in network for network in self.networks if network.version == address.version):
             return True
-        return address.is_global and not address.is_multicast and not address.is_reserved
+        site_local = isinstance(address, ipaddress.IPv6Address) and address.is_site_local
+        return address.is_global and not (address.is_multicast or address.is_reserved or site_local)
 
 
 def _is_address(host: str) -> bool:
