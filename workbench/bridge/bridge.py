@@ -146,7 +146,9 @@ class Bridge:
             return False
         agent = self._words.between(utterance.start_samples - SAMPLE_RATE * 5, utterance.end_samples + SAMPLE_RATE * 5)
         heard = (utterance.text, utterance.start_samples, utterance.end_samples, agent)
-        agrees = self._pending is not None and read_reply(utterance.text) in ("confirm", "irreversible")
+        pending = self._pending
+        named = self._rules.action_words(pending.tool.name) if pending else ()
+        agrees = pending is not None and read_reply(utterance.text, named) in ("confirm", "irreversible")
         return is_echo(*heard) or (agrees and is_echoed_agreement(*heard))
 
     def _read_tools(self) -> None:
