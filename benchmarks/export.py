@@ -10,6 +10,7 @@ printed beside the time that DuckDB takes to read one column of the turns, the l
 from __future__ import annotations
 
 import argparse
+import functools
 import tempfile
 import time
 from collections.abc import Callable
@@ -168,8 +169,9 @@ def _measure_export(turns: int, place: Path, out: Path) -> None:
             fill(store, turns)
             print(f"The store was filled in {time.perf_counter() - began:.0f} s.", flush=True)
         rows = []
-        for name, folder, words in (("as it is", out, "keep"), ("--redact", place / "redacted", "redact")):
-            (taken,) = timed(lambda folder=folder, words=words: export(store, place, folder, ExportOptions(words=words), replace=True), 1)  # type: ignore[misc]
+        arms = (("as it is", out, ExportOptions(words="keep")), ("--redact", place / "redacted", ExportOptions(words="redact")))
+        for name, folder, options in arms:
+            (taken,) = timed(functools.partial(export, store, place, folder, options, replace=True), 1)
             tables = read_schema(folder)["tables"]
             size = sum(path.stat().st_size for path in folder.rglob("*.parquet")) / 1e6
             total = sum(found["rows"] for found in tables.values())

@@ -1,4 +1,4 @@
-"""An MCP server with one tool, over stdio, for `benchmarks.bridge`: `python -m benchmarks.mcp_tool`."""
+"""An MCP server with one tool, over stdio, for `benchmarks.bridge_calls`: `python -m benchmarks.mcp_tool`."""
 
 from __future__ import annotations
 

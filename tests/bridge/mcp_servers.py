@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 from servers import ROOT, free_port
 from tools_server import make
+from waiting import until
 
 from workbench.bridge.provider import CallContext
 from workbench.bridge.providers.mcp import McpProvider, McpServer
@@ -29,13 +28,6 @@ PHRASES = {
     "die": ("how is the engine today",),
 }
 TRANSPORTS = ("in-process", "stdio", "stdio legacy", "http", "http legacy")
-
-
-async def until(true: Callable[[], bool], limit_s: float = 30.0) -> None:
-    """Waits for a state. Raises TimeoutError when it does not come."""
-    async with asyncio.timeout(limit_s):
-        while not true():  # noqa: ASYNC110 - files and processes set no event
-            await asyncio.sleep(0.02)
 
 
 class HttpServer:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp_servers import Linked, until
+from mcp_servers import Linked
+from waiting import until
 
 from workbench.bridge.fleet import Fleet, ProviderStatus, Waits
 from workbench.bridge.guard import Limits

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from mcp_servers import until
+from waiting import until
 
 from workbench.bridge.bridge import STOPPED, Bridge
 from workbench.bridge.cut import NOTE

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from mcp_servers import SECRET, TRANSPORTS, HttpServer, Linked, until
+from mcp_servers import SECRET, TRANSPORTS, HttpServer, Linked
+from waiting import until
 
 from workbench.bridge.provider import ProviderUnavailable
 from workbench.bridge.tool import ToolError

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from mcp_servers import SECRET, Linked, until
+from mcp_servers import SECRET, Linked
+from waiting import until
 
 from workbench.bridge.bridge import STOPPED, Bridge
 from workbench.bridge.fleet import Fleet, Waits

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import uvicorn
 from mcp.server import MCPServer
-from mcp_servers import Linked, until
+from mcp_servers import Linked
 from mcp_types import (
     Annotations,
     CallToolResult,
@@ -27,6 +27,7 @@ from mcp_types import Tool as Listed
 from servers import free_port
 from starlette.types import ASGIApp, Receive, Scope, Send
 from tools_server import make
+from waiting import until
 
 from workbench.bridge.provider import ProviderUnavailable
 from workbench.bridge.providers.mcp import McpProvider, McpServer

@@ -97,6 +97,11 @@ class Visit:
         self.page.wait_for_selector("body:is([data-wb=live], [data-wb=user], [data-wb=agent])")
         self.page.wait_for_selector("#wb-start.live")
 
+    def hang_up(self) -> None:
+        """Presses the button again; returns when the talk is over."""
+        self.page.click("#wb-start")
+        self.page.wait_for_selector("body[data-wb=idle]")
+
     def write(self, text: str) -> None:
         self.page.fill("#wb-text", text)
         self.page.keyboard.press("Enter")

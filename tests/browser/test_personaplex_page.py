@@ -67,8 +67,7 @@ def test_a_tools_result_is_said_in_the_personas_own_voice(server: Running, data_
         page.wait_for_selector(".row.tool[data-tool=arithmetic][data-state=ok]:has-text('eighty four') .delivered:has-text('own voice')")
         visit.write("what is three times nine")
         page.wait_for_selector(".row.tool[data-state=ok]:has-text('twenty seven') .delivered:has-text('own voice')")
-        page.click("#wb-start")
-        page.wait_for_selector("body[data-wb=idle]")
+        visit.hang_up()
         assert not visit.outside
         assert not visit.complaints
     assert server.stop() == 0, server.said

@@ -6,7 +6,9 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -42,14 +44,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield started
 
 
-def opened(visit: Visit) -> None:
-    visit.page.wait_for_selector("[data-provider=box][data-state=ready]")
-    visit.page.wait_for_selector("#wb-trial-run:enabled")
+@contextmanager
+def tools_page(server: Running, query: str = "", **context: Any) -> Iterator[Visit]:
+    """The page with every provider asked."""
+    with visiting(f"{server.url}/tools{query}", ready="#wb-tools-state[data-state=up]", **context) as visit:
+        visit.page.wait_for_selector("[data-provider=box][data-state=ready]")
+        visit.page.wait_for_selector("#wb-trial-run:enabled")
+        yield visit
 
 
 def test_providers_are_shown_as_the_api_tells(server: Running) -> None:
-    with visiting(f"{server.url}/tools", ready="#wb-tools-state[data-state=up]") as visit:
-        opened(visit)
+    with tools_page(server) as visit:
         told = httpx.get(f"{server.url}/api/tools").json()
         assert visit.page.locator("#wb-providers > li").count() == len(told["providers"])
         assert set(visit.page.locator("#wb-tools > li").evaluate_all("rows => rows.map((row) => row.dataset.tool)")) == {
@@ -65,8 +70,7 @@ def test_providers_are_shown_as_the_api_tells(server: Running) -> None:
 
 
 def test_a_read_runs_and_what_destroys_waits_for_its_phrase(server: Running) -> None:
-    with visiting(f"{server.url}/tools", ready="#wb-tools-state[data-state=up]") as visit:
-        opened(visit)
+    with tools_page(server) as visit:
         page = visit.page
         page.click("[data-tool=arithmetic] .try")
         page.fill("#wb-trial-arguments", '{"expression": "6*7"}')
@@ -89,8 +93,7 @@ def test_a_read_runs_and_what_destroys_waits_for_its_phrase(server: Running) -> 
 
 
 def test_what_writes_waits_for_its_own_words(server: Running) -> None:
-    with visiting(f"{server.url}/tools", ready="#wb-tools-state[data-state=up]") as visit:
-        opened(visit)
+    with tools_page(server) as visit:
         page = visit.page
         page.click("[data-tool=keep] .try")
         page.fill("#wb-trial-arguments", '{"text": "milk"}')
@@ -103,8 +106,7 @@ def test_what_writes_waits_for_its_own_words(server: Running) -> None:
 
 
 def test_a_keyboard_keeps_its_place_and_an_unanswered_page_says_unknown(server: Running) -> None:
-    with visiting(f"{server.url}/tools", ready="#wb-tools-state[data-state=up]") as visit:
-        opened(visit)
+    with tools_page(server) as visit:
         page = visit.page
         page.focus("[data-tool=arithmetic] .try")
         # The second answer is asked for only after the first was drawn.
@@ -123,8 +125,7 @@ def test_a_keyboard_keeps_its_place_and_an_unanswered_page_says_unknown(server: 
 def test_what_tools_and_users_write_stays_text(server: Running) -> None:
     message = {"message": f"what is two plus two {SCRIPT}", "conversation_id": "audit-1"}
     httpx.post(f"{server.url}/api/mas/voice/orchestrator", json=message, timeout=60).raise_for_status()
-    with visiting(f"{server.url}/tools", ready="#wb-tools-state[data-state=up]") as visit:
-        opened(visit)
+    with tools_page(server) as visit:
         visit.page.locator("#wb-audit .decision", has_text=SCRIPT).first.wait_for()
         visit.page.click("[data-tool=arithmetic] .try")
         visit.page.fill("#wb-trial-arguments", json.dumps({"expression": SCRIPT}))
@@ -140,15 +141,11 @@ def test_a_talk_is_audited_under_an_address_of_its_own(server: Running) -> None:
     rows = httpx.get(f"{server.url}/voice/sessions", params={"all": "true"}).json()["sessions"]
     session = next(row["session_id"] for row in rows if row["conversation_id"] == "audit-2")
     for scheme, width in (("dark", 390), ("light", 1280)):
-        with visiting(
-            f"{server.url}/tools?session={session}",
-            ready="#wb-tools-state[data-state=up]",
-            color_scheme=scheme,
-            viewport={"width": width, "height": 860},
-        ) as visit:
-            opened(visit)
+        with tools_page(server, f"?session={session}", color_scheme=scheme, viewport={"width": width, "height": 860}) as visit:
             visit.page.wait_for_selector("#wb-audit .decision:has-text('twelve times seven')")
             visit.page.wait_for_selector("#wb-audit .invocation[data-status=success]:has-text('arithmetic')")
+            turns = httpx.get(f"{server.url}/api/tools/turns").json()["text"]
+            assert f"{turns['n']} results were delivered" in visit.page.inner_text("#wb-turns [data-engine=text]")
             assert visit.page.input_value("#wb-audit-session") == session
             assert visit.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, "the page scrolls sideways"
             if folder := os.environ.get(PICTURES):

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from serving import WAIT_S, Served, running
+from serving import Served, running
+from waiting import until
 
 from workbench.audio.frames import FRAME_SAMPLES, Pcm, silence
 from workbench.clock import FastClock, fixed
@@ -59,12 +60,6 @@ async def opened(engine: PersonaPlexEngine, asked: EngineSpec) -> PersonaPlexSes
 
 async def steps(session: PersonaPlexSession, user: Pcm) -> list[AgentFrame]:
     return [await session.step(frame) for frame in user]
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while not true():  # noqa: ASYNC110 - the gateway's own thread sets no event of ours
-            await asyncio.sleep(0.01)
 
 
 class AtFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -18,6 +19,7 @@ from workbench.bridge.policy import agrees
 from workbench.bridge.tool import Tool, ToolError
 from workbench.bridge.trial import NeedsConfirmation, try_tool
 from workbench.events import Tier
+from workbench.store import queries
 from workbench.transports.origin import origin_allowed
 
 log = logging.getLogger(__name__)
@@ -45,7 +47,9 @@ class ProviderState(BaseModel):
     ready: bool = Field(description="It answered when it was asked, and its tools are registered.")
     reason: str
     repair: str = Field(description="How to mend it; empty when it is ready.")
-    latency_ms: float | None = Field(description="Of that question, ms; null when it was not answered.")
+    latency_ms: float | None = Field(
+        description="Of that question, ms; null when it was not answered, and for `local`."
+    )
     calls: CallsState | None = Field(description="null for functions of the server itself, before which no guard stands.")
     tools: list[str]
     notices: list[str] = Field(description="Tools that were left out or renamed, and names in the configuration that do not exist.")
@@ -72,6 +76,16 @@ class ToolsAnswer(BaseModel):
     providers: list[ProviderState]
     tools: list[ToolState]
     probed_at: datetime = Field(description="When the providers were asked: at most 3 s ago.")
+
+
+class ToolTurns(BaseModel):
+    """How the results of tools reached the users of one engine."""
+
+    n: int = Field(description="Results that were delivered and counted.")
+    content_share: float = Field(description="Share before which the agent said content of its own, 0 to 1; lower is better.")
+    interrupted_share: float = Field(description="Share that the user broke into, 0 to 1.")
+    fidelity_n: int = Field(description="Deliveries whose words were measured.")
+    fidelity_p50_wer: float | None = Field(description="Their median word error rate, the recogniser's own errors in it; null without any.")
 
 
 class TrialRequest(BaseModel):
@@ -107,6 +121,13 @@ async def list_tools(context: Ctx) -> ToolsAnswer:
         tools=[_tool(tool, states, personas) for tool in context.workbench.registry],
         probed_at=probed_at,
     )
+
+
+@router.get("/api/tools/turns", responses=errors(503))
+async def tool_turns(context: Ctx) -> dict[str, ToolTurns]:
+    """Tool turns of all stored talks, by engine; an engine without any is left out."""
+    found = await asyncio.to_thread(queries.tool_turns, context.workbench.store)
+    return {engine: ToolTurns.model_validate(row) for engine, row in found.items()}
 
 
 def _tool(tool: Tool, states: Sequence[ProviderStatus], personas: Mapping[str, frozenset[str]]) -> ToolState:

@@ -38,6 +38,10 @@ BODY = """
     </form>
     <div id="wb-trial-result" role="status"></div>
   </section>
+  <section aria-labelledby="wb-turns-title">
+    <h2 id="wb-turns-title">Tool turns, over all talks</h2>
+    <ul id="wb-turns" class="wb-providers"></ul>
+  </section>
   <section aria-labelledby="wb-audit-title">
     <h2 id="wb-audit-title">Audit of a talk</h2>
     <label class="wb-audit-pick">Talk <select id="wb-audit-session" disabled></select></label>

@@ -8,11 +8,8 @@ would gain is the rest of the turn's silence, some 100 to 600 ms.
 from __future__ import annotations
 
 import logging
-import time
 import uuid
-from asyncio import Task
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from workbench.audio.frames import SAMPLE_RATE, ms_to_samples, samples_to_ms
 from workbench.bridge.access import AccessTable
@@ -22,11 +19,11 @@ from workbench.bridge.fidelity import Fidelity, Hearer
 from workbench.bridge.heard import AgentWords
 from workbench.bridge.hold import Hold
 from workbench.bridge.intent import Classifier, Intent
+from workbench.bridge.interpreter import Interpreter
 from workbench.bridge.invocation import NOT_WORKED, Invocation, Order, Stage, Timing
 from workbench.bridge.policy import Decision, Pending, decide
 from workbench.bridge.registry import MAX_PHRASES, Registry
 from workbench.bridge.replies import REPLY_PHRASES, read_reply
-from workbench.bridge.rules import RulesClassifier
 from workbench.bridge.tasks import Tasks
 from workbench.bridge.tool import Tool, ToolError
 from workbench.events import DecisionMade, IntentFound, StageTiming, Tier, ToolConfirmed, ToolFailed, ToolProposed, ToolRefused
@@ -37,15 +34,6 @@ logger = logging.getLogger(__name__)
 CALLED_OFF = "Okay, I will not do it."
 STOPPED = "Okay, never mind."
 STOPPED_LATE = "Okay, I stopped waiting for it, but it may have been done already."
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """A classification under way: of these words, while that tool waits or works."""
-
-    text: str
-    waiting: str | None
-    work: Task[tuple[Intent, float]]
 
 
 class Bridge:
@@ -69,15 +57,12 @@ class Bridge:
     ) -> None:
         self._registry = registry
         self._names = tuple(allowed)
-        self._called = tuple(names)
-        self._given = classifier
-        self._read_tools()
+        self._interpreter = Interpreter(registry, allowed, names, classifier)
         self._timing = timing or Timing()
         self._access = access or {}
         self._hearer = hearer
         self._new_id = new_id
         self._decided: dict[str, Verdict] = {}
-        self._reading: _Reading | None = None
         self._words = AgentWords()
         self._pending: Pending | None = None
         self._running: list[Invocation] = []
@@ -108,13 +93,7 @@ class Bridge:
         """Reads the words of a probable end of turn ahead. The decision is made when the turn is over, by `offer`."""
         if self._closed or utterance.utterance_id in self._decided or not utterance.text:
             return
-        waiting = self._waiting_tool()
-        if self._reading is not None:
-            if (self._reading.text, self._reading.waiting) == (utterance.text, waiting):
-                return
-            self._reading.work.cancel()
-        work = self._tasks.spawn(self._read(utterance.text, waiting), "intent")
-        self._reading = _Reading(utterance.text, waiting, work)
+        self._interpreter.prepare(self._tasks, utterance.text, self._waiting_tool())
 
     async def offer(self, utterance: Utterance) -> Verdict:
         """Decides about an utterance. The same id offered again gets the first answer, and nothing happens a second time."""
@@ -147,34 +126,12 @@ class Bridge:
         agent = self._words.between(utterance.start_samples - SAMPLE_RATE * 5, utterance.end_samples + SAMPLE_RATE * 5)
         heard = (utterance.text, utterance.start_samples, utterance.end_samples, agent)
         pending = self._pending
-        named = self._rules.action_words(pending.tool.name) if pending else ()
+        named = self._interpreter.action_words(pending.tool.name) if pending else ()
         agrees = pending is not None and read_reply(utterance.text, named) in ("confirm", "irreversible")
         return is_echo(*heard) or (agrees and is_echoed_agreement(*heard))
 
-    def _read_tools(self) -> None:
-        self._edition = self._registry.edition
-        self._allowed = self._registry.allowed(self._names)
-        self._rules = RulesClassifier(self._registry, self._called)
-        self._classifier = self._given or self._rules
-
-    async def _read(self, text: str, waiting: str | None) -> tuple[Intent, float]:
-        """The intent, and the ms that finding it took."""
-        began_s = time.perf_counter()
-        if self._edition != self._registry.edition:
-            # A provider was reached, or has other tools than before.
-            self._read_tools()
-        intent = await self._classifier.classify(text, waiting)
-        return intent, (time.perf_counter() - began_s) * 1_000
-
     async def _classify(self, utterance: Utterance) -> Intent:
-        waiting = self._waiting_tool()
-        reading, self._reading = self._reading, None
-        if reading is not None and (reading.text, reading.waiting) == (utterance.text, waiting):
-            intent, took_ms = await reading.work
-        else:
-            if reading is not None:
-                reading.work.cancel()
-            intent, took_ms = await self._read(utterance.text, waiting)
+        intent, took_ms = await self._interpreter.read(utterance.text, self._waiting_tool())
         self._talk.publish(
             IntentFound,
             utterance_id=utterance.utterance_id,
@@ -191,24 +148,19 @@ class Bridge:
     def _decide(self, intent: Intent, utterance: Utterance) -> Decision:
         known = {tool.name: tool for tool in self._registry}
         pending = self._pending
-        decision = decide(
+        return decide(
             intent,
             utterance.text,
             known.get(intent.tool or ""),
             pending=pending,
             running=bool(self._running),
-            allowed=self._allowed,
-            action_words=self._rules.action_words(pending.tool.name) if pending else (),
+            allowed=self._interpreter.allowed,
+            action_words=self._interpreter.action_words(pending.tool.name) if pending else (),
             said_samples=utterance.end_samples,
+            changed=pending is not None and known.get(pending.tool.name) != pending.tool,
             user=self._talk.user,
             access=self._access,
         )
-        if decision.act == "confirm" and pending is not None and known.get(pending.tool.name) != pending.tool:
-            # A provider can withdraw a tool, or call it more dangerous, after the question: the yes was to another one.
-            return Decision(
-                "abort", "the tool changed after it was asked about; it must be asked for again", pending.tool, tier=pending.tier
-            )
-        return decision
 
     def _act(self, decision: Decision, utterance: Utterance) -> bool:
         """Whether the utterance was taken. The decision is published before anything is done."""

@@ -47,7 +47,7 @@ class LocalProvider:
             return _result(tool, await running)
 
     async def probe(self) -> ProviderState:
-        return ProviderState(ready=True, reason=f"{len(self._functions)} functions in this process", latency_ms=0.0)
+        return ProviderState(ready=True, reason=f"{len(self._functions)} functions in this process")
 
     def close(self) -> None:
         """Takes no more calls; what runs is left to end by itself."""

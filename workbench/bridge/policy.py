@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from workbench.bridge.access import AccessTable, access_of
 from workbench.bridge.intent import Intent
+from workbench.bridge.named import by_danger
 from workbench.bridge.replies import CONFIRM_PHRASE, IRREVERSIBLE_PHRASE, read_reply
 from workbench.bridge.tool import Tool
 from workbench.events import Tier
@@ -50,12 +51,10 @@ class Decision:
 
 NOT_ALLOWED = "I am not allowed to do that."
 
-_BY_DANGER: tuple[Tier, ...] = ("read", "write", "destructive")
-
 
 def gate(tool: Tool, intent: Intent) -> Tier:
     """How dangerous it is to do what was said with this tool: the worse of the two."""
-    return max(tool.tier, intent.tier or "read", key=_BY_DANGER.index)
+    return max(tool.tier, intent.tier or "read", key=by_danger)
 
 
 def decide(
@@ -68,11 +67,13 @@ def decide(
     allowed: Collection[str],
     action_words: Collection[str] = (),
     said_samples: int | None = None,
+    changed: bool = False,
     user: str = "",
     access: AccessTable | None = None,
 ) -> Decision:
     """One utterance, one decision. `tool` is what `intent.tool` names, `allowed` what this persona may use; `action_words` name the
-    pending action; `said_samples` is when the words ended (None: now); `access` says what `user` may use."""
+    pending action; `said_samples` is when the words ended (None: now); `changed`: the pending tool is no longer what it was
+    when the question was asked; `access` says what `user` may use."""
     reply = read_reply(text, action_words) if pending or running else None
     if reply == "abort" or (intent.kind == "abort" and (pending or running)):
         return Decision("abort", "the user called it off")
@@ -80,7 +81,7 @@ def decide(
         if said_samples is not None and said_samples < pending.asked_samples:
             reason = "the words ended before the question was asked"
             return Decision("ask_again", reason, pending.tool, say=_ask(pending.tier), tier=pending.tier)
-        return _confirm(pending, reply)
+        return _confirm(pending, reply, changed)
     if intent.kind in ("confirm", "abort"):
         return Decision("leave", "nothing waits for an answer")
     if tool is None:
@@ -118,13 +119,17 @@ def _needs(missing: Sequence[str]) -> str:
     return f"For that I also need the {' and the '.join(missing)}. Please ask again, and say it."
 
 
-def _confirm(pending: Pending, reply: str | None) -> Decision:
+def _confirm(pending: Pending, reply: str | None, changed: bool) -> Decision:
     if reply is None:
         return Decision("ask_again", "the words themselves are no plain yes", pending.tool, say=_ask(pending.tier), tier=pending.tier)
     if pending.tier == "destructive" and reply != "irreversible":
         return Decision(
             "ask_again", "a plain yes does not allow what cannot be undone", pending.tool, say=_ask(pending.tier), tier=pending.tier
         )
+    if changed:
+        # A provider can withdraw a tool, or call it more dangerous, after the question: the yes was to another one.
+        reason = "the tool changed after it was asked about; it must be asked for again"
+        return Decision("abort", reason, pending.tool, tier=pending.tier)
     phrase = IRREVERSIBLE_PHRASE if reply == "irreversible" else CONFIRM_PHRASE
     return Decision("confirm", f"the user agreed ({phrase})", pending.tool, pending.arguments, tier=pending.tier)
 

@@ -19,7 +19,8 @@ import uvicorn
 
 from workbench.api.app import create_app
 from workbench.assembly import Workbench, assemble
-from workbench.bridge.config import Mas, ToolsConfig
+from workbench.bridge.config import ToolsConfig
+from workbench.bridge.config_tables import Mas
 from workbench.bridge.redact import redact_log
 from workbench.commands.common import DataDir, Db, ToolsFile, listen_on, load_settings, load_tools, run, say
 from workbench.commands.local_gateway import GatewayPlan, NoGateway, plan_gateway

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from workbench.bridge.provider import CallContext, RemoteProvider
@@ -15,13 +14,6 @@ CONFIRMED = CallContext("key-1", session_id="s1", conversation_id="c1", utteranc
 def named(tools: Sequence[Tool], name: str) -> Tool:
     (tool,) = [tool for tool in tools if tool.name == name]
     return tool
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Waits for a state of a server in this process. Raises TimeoutError after 20 s."""
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - the stubs set no event
-            await asyncio.sleep(0.01)
 
 
 class Asking:

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from asking import CONFIRMED, Asking, named, until
+from asking import CONFIRMED, Asking, named
+from waiting import until
 
 from workbench.bridge.provider import CallContext, ProviderUnavailable
 from workbench.bridge.providers.mas import CATCHING, MasProvider
@@ -70,7 +71,7 @@ async def test_the_users_own_words_are_sent_where_no_message_is_given(mas: tuple
 
 async def test_both_answer_shapes_are_understood() -> None:
     for shape in ("orchestrator", "mas"):
-        async with asking(MasStub(shape=shape)) as ask:  # type: ignore[arg-type]  # both are literals
+        async with asking(MasStub(shape=shape)) as ask:
             result = await ask.call("agent_lab_monitor", message="how is the lab")
         assert result.spoken.endswith("how is the lab.")
         assert result.data["agent"] == "lab_monitor"

@@ -10,9 +10,10 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
-from asking import CONFIRMED, Asking, until
+from asking import CONFIRMED, Asking
 from fastapi.responses import JSONResponse, Response
 from n8n_server import HEADER
+from waiting import until
 
 from workbench.bridge.providers.n8n import N8nProvider, Webhook, webhook_base
 from workbench.bridge.registry import Registry

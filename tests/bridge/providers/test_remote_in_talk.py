@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
-from asking import until
+from waiting import until
 
 from workbench.bridge.bridge import Bridge
 from workbench.bridge.guard import Guard
@@ -112,7 +112,7 @@ class RealTalk(FakeTalk):
 
     def __init__(self) -> None:
         super().__init__(can_say=False, host_can_say=False)
-        self.clock = RealtimeClock()  # type: ignore[assignment]  # only what both clocks have is used
+        self.clock = RealtimeClock()
 
     @property
     def kinds(self) -> list[str]:

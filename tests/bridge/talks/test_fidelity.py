@@ -145,7 +145,7 @@ class SlowAsr(ScriptedAsr):
         super().__init__(["one", "two", "three"])
         self.go = asyncio.Event()
 
-    async def open(self, phrases: object = ()) -> object:  # type: ignore[override]  # the fake's one trick
+    async def open(self, phrases: object = ()) -> object:
         await self.go.wait()
         return await super().open()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
+from waiting import until
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
@@ -91,12 +92,6 @@ async def opened(engine: PersonaPlexEngine, asked: EngineSpec) -> PersonaPlexSes
     session = await engine.open(asked)
     assert isinstance(session, PersonaPlexSession)
     return session
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not true():  # noqa: ASYNC110 - nothing here sets an event
-            await asyncio.sleep(0.005)
 
 
 async def test_the_probe_says_what_it_did_not_prove() -> None:

@@ -5,14 +5,15 @@ import { Audit } from "./audit.js";
 import { byId, make, ms } from "./dom.js";
 import { Trial } from "./trial.js";
 
-const NEEDED = ["wb-providers", "wb-tools", "wb-trial", "wb-trial-result", "wb-audit", "wb-audit-session"];
+const NEEDED = ["wb-providers", "wb-tools", "wb-trial", "wb-trial-result", "wb-turns", "wb-audit", "wb-audit-session"];
 const REFRESH_MS = 5000;
 const BREAKERS = { closed: "asked as usual", open: "not asked: it failed too often", half_open: "one call may try" };
 
 function provider(told) {
   const state = told.ready ? "ready" : "unavailable";
   const calls = told.calls;
-  const facts = [["asked", told.latency_ms === null ? "not answered" : `answered in ${ms(told.latency_ms)}`]];
+  const asked = told.latency_ms === null ? "not answered" : `answered in ${ms(told.latency_ms)}`;
+  const facts = [["asked", told.kind === "local" ? "nobody: they are functions of this process" : asked]];
   if (calls) {
     facts.push(["breaker", BREAKERS[calls.breaker]]);
     facts.push(["calls", `${calls.calls} (${calls.failures} failures), ${calls.running} running, ${calls.waiting} waiting`]);
@@ -50,13 +51,40 @@ function tool(told, choose) {
   return row;
 }
 
+const percent = (share) => `${(100 * share).toFixed(0)} %`;
+
+/** How the results of one engine's talks reached people. */
+function turns([engine, told]) {
+  const row = make(
+    "li", "",
+    make("p", "name", make("b", "", engine)),
+    make("p", "why", `${told.n} results were delivered`),
+    make("p", "", `before ${percent(told.content_share)} the agent had said content of its own ↓`),
+    make("p", "", `${percent(told.interrupted_share)} were broken into`),
+    make("p", "", told.fidelity_n ? `median word error rate ${told.fidelity_p50_wer.toFixed(2)} (${told.fidelity_n} heard) ↓` : "word error rate unknown"),
+  );
+  row.dataset.engine = engine;
+  return row;
+}
+
 class Page {
   constructor() {
     this.trial = new Trial(() => this.refresh());
     this.audit = new Audit();
     this.shown = "";
     this.refresh();
+    this.tellTurns();
     setInterval(() => document.hidden || this.refresh(), REFRESH_MS);
+  }
+
+  async tellTurns() {
+    let rows;
+    try {
+      rows = Object.entries(await ask("/api/tools/turns")).map(turns);
+    } catch (error) {
+      rows = [make("li", "why", error.message)];
+    }
+    byId("wb-turns").replaceChildren(...(rows.length ? rows : [make("li", "why", "None yet: ask for a tool on the Talk page.")]));
   }
 
   async refresh() {

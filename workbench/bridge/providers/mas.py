@@ -79,9 +79,7 @@ class MasProvider:
         """Asks for the agents. Without a registry there (404) the catching tool is the only one, and `probe` says so."""
         self._agents, self._registry = {}, False
         answer = await self._http.send("GET", _REGISTRY if self._use_agents else _HEALTH, timeout_s=_OPEN_S)
-        if answer.status in (401, 403):
-            raise self._refused(answer)
-        if answer.status >= 500:
+        if answer.status in (401, 403) or answer.status >= 500:
             raise self._refused(answer)
         if self._use_agents:
             self._read_registry(answer)
