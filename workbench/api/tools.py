@@ -47,9 +47,7 @@ class ProviderState(BaseModel):
     ready: bool = Field(description="It answered when it was asked, and its tools are registered.")
     reason: str
     repair: str = Field(description="How to mend it; empty when it is ready.")
-    latency_ms: float | None = Field(
-        description="Of that question, ms; null when it was not answered, and for `local`."
-    )
+    latency_ms: float | None = Field(description="Of that question, ms; null when it was not answered, and for `local`.")
     calls: CallsState | None = Field(description="null for functions of the server itself, before which no guard stands.")
     tools: list[str]
     notices: list[str] = Field(description="Tools that were left out or renamed, and names in the configuration that do not exist.")
