@@ -102,6 +102,12 @@ class Visit:
         self.page.click("#wb-start")
         self.page.wait_for_selector("body[data-wb=idle]")
 
+    def choose(self, field: str, option: str, value: str) -> None:
+        """Chooses in one of the lists; returns when the page knows, which is later than the click: Gradio tells it in its own time."""
+        self.page.click(f"#wb-{field} input")
+        self.page.get_by_role("option", name=option).click()
+        self.page.wait_for_function("([field, value]) => window.workbench.choices[field] === value", arg=[field, value])
+
     def write(self, text: str) -> None:
         self.page.fill("#wb-text", text)
         self.page.keyboard.press("Enter")

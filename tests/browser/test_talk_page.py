@@ -95,8 +95,7 @@ def test_without_a_microphone_the_page_says_so_and_typing_works(shared: Running)
         page.wait_for_selector(".row.tool[data-state=ok]:has-text('forty two')")
         assert page.title() == "PersonaPlex Workbench"
         assert page.locator("#wb-transcript :is(script, .said b)").count() == 0
-        page.click("#wb-engine input")
-        page.get_by_role("option", name="scripted").click()
+        visit.choose("engine", "scripted", "scripted")
         page.wait_for_selector("#wb-transcript >> text=Asked for by name")
         page.get_by_role("button", name="End the written talk").click()
         page.wait_for_selector("body[data-wb=idle]")
@@ -119,8 +118,7 @@ def test_a_refused_engine_and_a_server_that_is_gone_say_what_to_do(server: Runni
         page = visit.page
         page.wait_for_selector("#wb-lights [data-engine=personaplex][data-state=unavailable]:has-text('PERSONAPLEX_URL')")
         page.wait_for_selector("#wb-lights [data-engine=classic][data-state=ready]:has-text('answered in')")
-        page.click("#wb-engine input")
-        page.get_by_role("option", name="personaplex").click()
+        visit.choose("engine", "personaplex", "personaplex")
         page.click("#wb-start")
         page.wait_for_selector("[role=alert][data-code=refused]:has-text('PERSONAPLEX_URL')")
         page.wait_for_selector("#wb-start:has-text('Start talking')")
