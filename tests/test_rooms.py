@@ -24,6 +24,7 @@ ROOMS = (
     "dynamics",
     "settings",
     "personas",
+    "persona_library",
     "engines",
     "conversation",
     "bridge",

@@ -35,7 +35,8 @@ from workbench.engines.speech.recognisers import choose_recogniser
 from workbench.engines.speech.second_ear import SecondEar
 from workbench.engines.speech.synthesisers import FallbackTts, choose_synthesisers, voice_for
 from workbench.llm_endpoint import OpenAiEndpoint
-from workbench.personas import Persona, PersonaLibrary
+from workbench.persona_library import PersonaLibrary, library_of
+from workbench.personas import Persona
 from workbench.sessions import Parts, Sessions
 from workbench.settings import Settings, cores
 from workbench.store.base import Store
@@ -127,7 +128,7 @@ async def assemble(
 
     Raises StoreError, SpeechError, PersonaError, EngineError, ConfigError or AssemblyError with the repair; nothing is left open then.
     """
-    personas = PersonaLibrary(settings.personas_dir)
+    personas = library_of(settings)
     persona = personas.get(settings.persona)
     endpoint = llm_endpoint(settings)
     intent_reader(settings, endpoint, Registry(), persona)

@@ -153,49 +153,6 @@ def load(path: Path) -> Persona:
     return parse(path.stem, text)
 
 
-def personas_dir() -> Path:
-    """`personas/` of the checkout when run from one, else the copy inside the installed package."""
-    package = Path(__file__).resolve().parent
-    checkout = package.parent / "personas"
-    return checkout if (package.parent / "pyproject.toml").is_file() and checkout.is_dir() else package / "_personas"
-
-
-_Reading = tuple[list[Persona], dict[str, str]]
-
-
-class PersonaLibrary:
-    """The personas of one folder, read anew at every call: a change on disk is seen at the next look."""
-
-    def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder or personas_dir()
-
-    def list(self) -> list[Persona]:
-        """Every persona whose file is right, by id."""
-        return self._read()[0]
-
-    def faults(self) -> dict[str, str]:
-        """File name to what is wrong with it, for the files that `list` leaves out."""
-        return self._read()[1]
-
-    def get(self, persona_id: str) -> Persona:
-        """Raises PersonaError: for an unknown id it lists the known ones, for a wrong file it says what is wrong."""
-        path = self._folder / f"{check_id(persona_id)}.md"
-        if not path.is_file():
-            known = ", ".join(persona.persona_id for persona in self.list()) or "none"
-            raise PersonaError(f"There is no persona {persona_id!r}. Known personas: {known}.")
-        return load(path)
-
-    def _read(self) -> _Reading:
-        good: list[Persona] = []
-        faults: dict[str, str] = {}
-        for path in sorted(self._folder.glob("*.md")):
-            try:
-                good.append(load(path))
-            except PersonaError as error:
-                faults[path.name] = str(error)
-        return good, faults
-
-
 def lint(persona: Persona) -> list[LintFinding]:
     """What will make this persona talk worse, the gravest first. Tools are checked where they are registered."""
     found: list[LintFinding] = []

@@ -32,7 +32,8 @@ from workbench.engines.speech.base import Asr, SpeechError, Tts
 from workbench.engines.speech.synthesisers import voice_for
 from workbench.engines.voices import PERSONAPLEX_VOICES
 from workbench.events import Notice
-from workbench.personas import Persona, PersonaError, PersonaLibrary
+from workbench.persona_library import PersonaLibrary
+from workbench.personas import Persona, PersonaError
 from workbench.settings import Settings
 from workbench.store.recorder import Recorder
 from workbench.talk import Actor, Observer

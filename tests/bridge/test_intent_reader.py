@@ -8,7 +8,7 @@ from workbench.assembly import AssemblyError, intent_reader, llm_endpoint
 from workbench.bridge.openai_intent import OpenAiClassifier
 from workbench.bridge.registry import Registry
 from workbench.bridge.rules import RulesClassifier
-from workbench.personas import PersonaLibrary
+from workbench.persona_library import PersonaLibrary
 from workbench.settings import Settings
 
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.personas import PROMPT_CHARS, ROLES, Persona, PersonaError, PersonaLibrary, diff, lint, load, parse, personas_dir, render
+from workbench.persona_library import PersonaLibrary, shipped_dir
+from workbench.personas import PROMPT_CHARS, ROLES, Persona, PersonaError, diff, lint, load, parse, render
 
 FILE = "---\nname: Ada\nvoice: NATF0\nrole: assistant\n---\nYou are Ada. You know {what}.\n"
 
@@ -37,13 +38,13 @@ def test_shipped_personas_cover_every_role() -> None:
 
 
 def test_default_folder_is_the_checkout() -> None:
-    assert personas_dir() == Path(__file__).parents[2] / "personas"
+    assert shipped_dir() == Path(__file__).parents[2] / "personas"
 
 
 def test_an_installed_package_brings_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "personas").mkdir()
-    monkeypatch.setattr("workbench.personas.__file__", str(tmp_path / "workbench" / "personas.py"))
-    assert personas_dir() == tmp_path / "workbench" / "_personas"
+    monkeypatch.setattr("workbench.persona_library.__file__", str(tmp_path / "workbench" / "persona_library.py"))
+    assert shipped_dir() == tmp_path / "workbench" / "_personas"
 
 
 def test_changes_on_disk_are_seen(tmp_path: Path) -> None:

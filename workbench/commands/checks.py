@@ -149,9 +149,9 @@ async def voice(settings: Settings) -> Finding:
 
 
 async def personas(settings: Settings) -> Finding:
-    from workbench.personas import PersonaLibrary
+    from workbench.persona_library import library_of
 
-    library = PersonaLibrary(settings.personas_dir)
+    library = library_of(settings)
     found, faults = library.list(), library.faults()
     names = ", ".join(persona.persona_id for persona in found)
     if settings.persona not in {persona.persona_id for persona in found}:

@@ -22,7 +22,7 @@ from workbench.bridge.tool import Tool, ToolError, ToolResult
 from workbench.bridge.tools import register_builtin
 from workbench.commands.common import CommandError, Json, load_settings, load_tools, run, say, show
 from workbench.llm_endpoint import OpenAiEndpoint
-from workbench.personas import PersonaLibrary
+from workbench.persona_library import library_of
 from workbench.settings import Settings
 
 TOOLS_FILE = "tools.toml"
@@ -47,7 +47,7 @@ def intents(
         config = load_tools(settings)
         _tell_of_remote(config)
         registry = suite_registry(tools or _beside(file), [webhook.tool for webhook in config.webhooks])
-        names = [persona.name for persona in PersonaLibrary(settings.personas_dir).list()]
+        names = [persona.name for persona in library_of(settings).list()]
         reader = RulesClassifier(registry, names)
         if settings.intent == "rules":
             return await score(rows, reader, registry, names)

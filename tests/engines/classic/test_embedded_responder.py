@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 
 from workbench.engines.classic.embedded_responder import EmbeddedResponder
 from workbench.engines.classic.facts import Facts, first_person
-from workbench.personas import Persona, PersonaLibrary
+from workbench.persona_library import PersonaLibrary
+from workbench.personas import Persona
 
 LIBRARY = PersonaLibrary()
 
