@@ -9,18 +9,18 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from workbench.api.context import Ctx
 from workbench.api.errors import ApiError, errors
+from workbench.api.own_page import OWN_PAGE
 from workbench.bridge.fleet import ProviderStatus
 from workbench.bridge.policy import agrees
 from workbench.bridge.tool import Tool, ToolError
 from workbench.bridge.trial import NeedsConfirmation, try_tool
 from workbench.events import Tier
 from workbench.store import queries
-from workbench.transports.origin import origin_allowed
 
 log = logging.getLogger(__name__)
 
@@ -143,14 +143,10 @@ def _tool(tool: Tool, states: Sequence[ProviderStatus], personas: Mapping[str, f
     )
 
 
-@router.post("/api/tools/{name}/call", responses=errors(400, 403, 404, 409))
-async def call_tool(context: Ctx, request: Request, name: str, wanted: TrialRequest) -> TrialAnswer:
+@router.post("/api/tools/{name}/call", responses=errors(400, 403, 404, 409), dependencies=[OWN_PAGE])
+async def call_tool(context: Ctx, name: str, wanted: TrialRequest) -> TrialAnswer:
     """Calls a tool once, outside of any talk, by the same guard. What changes something needs `confirm`; without it the answer is 409
     and says what would be done."""
-    allowed = context.workbench.settings.allowed_origins
-    if not origin_allowed(request.headers.get("origin"), request.headers.get("host"), allowed):
-        # A page of another site must not use the visitor's browser to reach the tools of the visitor's machine.
-        raise ApiError(403, "foreign_origin", "This origin may not call tools; add it to WORKBENCH_ALLOWED_ORIGINS.")
     registry = context.workbench.registry
     if all(tool.name != name for tool in registry):
         raise ApiError(404, "unknown_tool", f"There is no tool called {name[:80]!r}. GET /api/tools lists them.")
