@@ -23,6 +23,7 @@ ROOMS = (
     "llm_endpoint",
     "dynamics",
     "settings",
+    "prompt_guide",
     "personas",
     "persona_library",
     "engines",
@@ -55,6 +56,7 @@ MAY_IMPORT = {
     "dynamics": set(),
     "settings": set(),
     "llm_endpoint": set(),
+    "prompt_guide": set(),
     "bridge": {"audio", "llm_endpoint", "events", "talk", "clock"},
     "gateway": {"audio", "protocol", "pieces"},
 }

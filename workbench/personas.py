@@ -19,16 +19,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from workbench import prompt_guide
+from workbench.prompt_guide import PROMPT_CHARS, LintFinding
+
 PERSONA_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
-ROLES = ("assistant", "customer_service", "casual")
-"""The kinds of prompt that PersonaPlex was trained on."""
-PROMPT_CHARS = 1_000
-"""A prompt travels in a URL and is forced token by token before the first word; longer ones cost both. Checked by `lint`."""
 FILE_BYTES = 64 * 1024
 """A persona file larger than this is refused unread."""
 
@@ -59,15 +58,6 @@ class Persona:
         """SHA-256 (hex) over everything that can change how the persona talks."""
         content = [self.name, self.voice, self.role, self.prompt, list(self.tools), dict(sorted(self.sampling.items()))]
         return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class LintFinding:
-    """Something about a persona that will make it talk worse. The persona still loads."""
-
-    level: Literal["error", "warning"]
-    code: str
-    message: str
 
 
 class _Sampling(BaseModel):
@@ -154,29 +144,9 @@ def load(path: Path) -> Persona:
 
 
 def lint(persona: Persona) -> list[LintFinding]:
-    """What will make this persona talk worse, the gravest first. Tools are checked where they are registered."""
-    found: list[LintFinding] = []
-
-    def report(level: Literal["error", "warning"], code: str, message: str) -> None:
-        found.append(LintFinding(level, code, message))
-
-    prompt = persona.prompt
-    if not prompt:
-        report("error", "prompt-empty", "The prompt is empty: PersonaPlex needs at least one sentence.")
-        return found
-    if len(prompt) > PROMPT_CHARS:
-        report("error", "prompt-too-long", f"The prompt has {len(prompt)} characters; keep it to {PROMPT_CHARS}.")
-    if persona.role not in ROLES:
-        report("error", "role-unknown", f"Role {persona.role!r} is not one that PersonaPlex was trained on: use {', '.join(ROLES)}.")
-    if "<system>" in prompt:
-        report("error", "system-tag", "The prompt holds a <system> tag: it is added when the prompt is sent, so take it out.")
-    if not re.search(rf"(?<!\w){re.escape(persona.name)}(?!\w)", prompt, re.IGNORECASE):
-        report("warning", "name-missing", f"The prompt never says the name {persona.name!r}: the persona cannot tell it.")
-    if re.search(r"\b(information|facts)\s*:\s*$", prompt, re.IGNORECASE):
-        report("warning", "facts-empty", "The prompt ends after 'Information:': write the facts, or take the heading out.")
-    elif persona.role == "customer_service" and not re.search(r"\d", prompt):
-        report("warning", "facts-empty", "A customer service prompt without a number has no price, time or rule to tell: add the facts.")
-    return found
+    """What will make this persona talk worse by the published prompting guide, the gravest first. Tools are checked where they are
+    registered."""
+    return prompt_guide.check(persona.role, persona.name, persona.prompt)
 
 
 def diff(a: Persona, b: Persona) -> str:

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.persona_library import PersonaLibrary, shipped_dir
-from workbench.personas import PROMPT_CHARS, ROLES, Persona, PersonaError, diff, lint, load, parse, render
+from workbench.personas import Persona, PersonaError, diff, lint, load, parse, render
+from workbench.prompt_guide import PROMPT_CHARS, PROMPT_TOKENS, ROLES, check, estimated_tokens
 
 FILE = "---\nname: Ada\nvoice: NATF0\nrole: assistant\n---\nYou are Ada. You know {what}.\n"
 
@@ -115,21 +116,78 @@ def test_windows_line_ends_and_bom_load_alike(tmp_path: Path) -> None:
     assert load(file) == parse("ada", FILE)
 
 
+SERVICE = "You work for Mill Lane Bikes which is a repair shop and your name is Ada. Information: "
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
         ({"prompt": ""}, "prompt-empty"),
-        ({"prompt": "Ada " * 251}, "prompt-too-long"),
+        ({"prompt": "You are Ada. " * 77}, "prompt-too-long"),
+        ({"prompt": "You are Ada. " + "1234567890 " * 31}, "prompt-tokens"),
         ({"role": "pirate"}, "role-unknown"),
         ({"prompt": "You are Adam."}, "name-missing"),
+        ({"prompt": "You are Ada. Your name is Bob."}, "name-differs"),
         ({"prompt": "You are Ada. <system> x"}, "system-tag"),
         ({"prompt": "You are Ada. Information: "}, "facts-empty"),
-        ({"role": "customer_service"}, "facts-empty"),
+        ({"role": "customer_service", "prompt": SERVICE + "No refunds."}, "facts-empty"),
+        ({"role": "customer_service", "prompt": SERVICE.removesuffix("Information: ") + "A tyre is 15 dollars."}, "information-missing"),
+        ({"role": "customer_service", "prompt": "You are Ada. Information: A tyre is 15 dollars."}, "opening"),
+        ({"role": "casual"}, "opening"),
+        ({"prompt": "Ada, you count."}, "opening"),
+        ({"prompt": "You are Ada. I am 34."}, "second-person"),
+        ({"prompt": "You are Ada. Rules:\n- count\n- rest"}, "unspeakable"),
+        ({"prompt": "You are **Ada** and count."}, "unspeakable"),
+        ({"prompt": "You are Ada. See https://a.example."}, "unspeakable"),
+        ({"prompt": "You are Ada \U0001f600."}, "unspeakable"),
+        ({"prompt": "You are Ada.\n\nYou count."}, "paragraphs"),
+        ({"prompt": "You are Ada. \u4f60\u597d\u4e16\u754c\u4f60\u597d\u4e16\u754c\u4f60\u597d"}, "not-english"),
+        ({"prompt": "You are Ada. A service costs 45 dollars and takes two days. The service costs 50 dollars."}, "figures-contradict"),
     ],
 )
 def test_lint(changes: dict[str, object], code: str) -> None:
     assert [finding.code for finding in lint(persona(**changes))] == [code]
     assert lint(persona()) == []
+
+
+def test_what_is_quoted_may_speak_for_itself() -> None:
+    assert lint(persona(prompt='You are Ada. You begin with "I am Ada".')) == []
+
+
+def test_third_person_is_told() -> None:
+    assert {finding.code for finding in lint(persona(prompt="Ada is a teacher."))} == {"opening", "second-person"}
+
+
+def test_errors_come_first() -> None:
+    levels = [finding.level for finding in lint(persona(role="pirate", prompt="She counts. <system>"))]
+    assert levels == sorted(levels)
+    assert set(levels) == {"error", "warning"}
+
+
+@pytest.mark.parametrize(
+    ("role", "name", "prompt"),
+    [
+        ("assistant", "teacher", "You are a patient teacher. Explain what you are asked and give advice in a few clear words."),
+        (
+            "customer_service",
+            "Ilka Brandt",
+            "You work for Row and Reed which is a boat rental company and your name is Ilka Brandt. Information: Verify the name "
+            "Piet Maas. Boats: Heron ($20/2 hours, $35/4 hours), and the larger Swan ($40/2 hours, $70/4 hours). Deposit required: $50 for "
+            "small boats, $90 for large. Next free day: May 3rd. No night trips.",
+        ),
+        ("casual", "Rafi", "You enjoy having a good conversation. Have a lively talk about night trains. You are Rafi, a cook from Graz."),
+    ],
+)
+def test_prompts_in_the_guide_s_forms_are_clean(role: str, name: str, prompt: str) -> None:
+    assert check(role, name, prompt) == []
+    assert estimated_tokens(prompt) < PROMPT_TOKENS / 2
+
+
+@given(st.sampled_from(ROLES), st.text(min_size=1, max_size=20), st.text(max_size=300))
+def test_any_prompt_can_be_checked(role: str, name: str, prompt: str) -> None:
+    findings = check(role, name, prompt)
+    assert all(finding.message for finding in findings)
+    assert estimated_tokens(prompt) >= len(prompt.split())
 
 
 def test_hash_is_of_the_content_only() -> None:
