@@ -59,6 +59,10 @@ class PersonaData:
     def of(self, version: str) -> PersonaData:
         return PersonaData(self.engine, self.talks[self.talks["version"] == version], self.answers[self.answers["version"] == version])
 
+    def only(self, persona: str) -> PersonaData:
+        """The talks of all versions of one persona, by its id."""
+        return PersonaData(self.engine, self.talks[self.talks["persona"] == persona], self.answers[self.answers["persona"] == persona])
+
     @property
     def versions(self) -> list[str]:
         return sorted(self.talks["version"].unique())
