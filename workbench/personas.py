@@ -17,7 +17,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +30,9 @@ from workbench.prompt_guide import PROMPT_CHARS, LintFinding
 PERSONA_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
 FILE_BYTES = 64 * 1024
 """A persona file larger than this is refused unread."""
+
+
+_SENTENCE_END = re.compile(r"(?<=[.!?]) +")
 
 
 class PersonaError(Exception):
@@ -150,11 +153,8 @@ def lint(persona: Persona) -> list[LintFinding]:
 
 
 def diff(a: Persona, b: Persona) -> str:
-    """Unified diff of two versions' files, empty when they talk alike."""
-    lines = difflib.unified_diff(
-        render(a).splitlines(keepends=True),
-        render(b).splitlines(keepends=True),
-        f"{a.persona_id}@{a.content_hash[:8]}",
-        f"{b.persona_id}@{b.content_hash[:8]}",
-    )
+    """Unified diff of two versions' files, empty when they talk alike. A prompt is one long line: its sentences are taken for lines."""
+    before, after = (render(replace(one, prompt=_SENTENCE_END.sub("\n", one.prompt))).splitlines(keepends=True) for one in (a, b))
+    first, second = (f"{one.persona_id}@{one.content_hash[:8]}" for one in (a, b))
+    lines = difflib.unified_diff(before, after, first, second)
     return "".join(lines)

@@ -198,6 +198,12 @@ def test_hash_is_of_the_content_only() -> None:
     assert parse("a", FILE.replace("---\nYou", "sampling: {text_topk: 25}\n---\nYou")).sampling == {"text_topk": 25.0}
 
 
+def test_a_long_prompt_differs_by_its_sentences() -> None:
+    before, after = (persona(prompt=f"You are Ada. It costs {price} dollars. You count.") for price in (45, 48))
+    changed = [line for line in diff(before, after).splitlines()[2:] if line[0] in "+-"]
+    assert changed == ["-It costs 45 dollars.", "+It costs 48 dollars."]
+
+
 def test_diff_shows_what_changed() -> None:
     assert diff(persona(), persona()) == ""
     shown = diff(persona(), persona(voice="NATF2"))

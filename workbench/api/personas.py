@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from fastapi import APIRouter
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from workbench.analysis.personas import measures, persona_data
@@ -15,6 +16,8 @@ from workbench.analysis.source import AnalysisError, StoreSource
 from workbench.api.context import Context, Ctx
 from workbench.api.errors import ApiError, errors
 from workbench.api.own_page import OWN_PAGE
+from workbench.api.speech import MEDIA_TYPE, speak
+from workbench.engines.speech.synthesisers import voice_for
 from workbench.persona_library import PersonaChanged
 from workbench.personas import FILE_BYTES, Persona, PersonaError, diff, lint, parse, render
 from workbench.store import persona_rows
@@ -103,6 +106,12 @@ class SaveRequest(Draft):
 
     model_config = ConfigDict(extra="forbid")
     expected: str | None = Field(description="The version that was edited; null for a persona that is new.")
+
+
+class SampleRequest(BaseModel):
+    """What a voice shall say."""
+
+    text: str = Field(min_length=1, max_length=200)
 
 
 class Score(BaseModel):
@@ -199,15 +208,37 @@ async def check_draft(context: Ctx, persona_id: str, draft: Draft) -> DraftAnswe
 async def save_persona(context: Ctx, persona_id: str, wanted: SaveRequest) -> Saved:
     """Writes the file; the next talk is with it. What is written becomes a version. 409 when another version is there by now."""
     library, recorder = context.workbench.personas, context.workbench.recorder
-    write = functools.partial(library.save, persona_id, wanted.text, expected=wanted.expected)
     try:
+        before = library.get(persona_id) if wanted.expected is not None else None
+        write = functools.partial(library.save, persona_id, wanted.text, expected=wanted.expected)
         persona = await asyncio.to_thread(write)
     except PersonaChanged as error:
         raise ApiError(409, "changed", str(error)) from error
     except PersonaError as error:
         raise ApiError(400, "bad_persona", str(error)) from error
-    recorder.remember_persona(persona)
+    for version in (before, persona):
+        # What was there before is a version too, even if nobody ever talked to it.
+        if version is not None:
+            recorder.remember_persona(version)
+    # Who saved looks at the versions next.
+    await asyncio.to_thread(context.workbench.store.flush)
     return Saved(persona_id=persona_id, version=persona.content_hash, notes=_notes(persona))
+
+
+@router.post(
+    "/api/personas/{persona_id}/voice",
+    response_class=Response,
+    responses={
+        200: {"content": {MEDIA_TYPE: {}}, "description": "16-bit mono at 24 kHz; `X-Voice` says whose voice."},
+        **errors(400, 404, 503),
+    },
+)
+async def hear_voice(context: Ctx, persona_id: str, wanted: SampleRequest) -> Response:
+    """A sample of the voice that the classic engine gives this persona. Where that is not its own, `X-Voice` says so."""
+    tts, persona = context.workbench.tts, context.workbench.personas.get(persona_id)
+    voice, note = voice_for(tts, persona.voice)
+    said = note or f"{tts.name}'s voice {voice}."
+    return Response(await speak(tts, wanted.text, voice), media_type=MEDIA_TYPE, headers={"X-Voice": said})
 
 
 @router.get("/api/personas/{persona_id}/scores", responses=errors(404, 503))

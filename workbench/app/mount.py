@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from workbench.api.context import Context
-from workbench.app import tools_page
+from workbench.app import personas_page, tools_page
 from workbench.app.lights import lights
 from workbench.app.live import LiveHub
 from workbench.app.offline import OfflinePages
@@ -22,24 +22,28 @@ from workbench.transports.ice import IceSettings
 from workbench.transports.webrtc import WebRtcCalls, WebRtcOptions
 
 STATIC = Path(__file__).parent / "static"
+PLAIN_PAGES = (personas_page.PAGE, tools_page.PAGE)
+"""Every page but the Talk page."""
 
 
 def add_pages(app: FastAPI) -> WebRtcCalls:
-    """Adds the Talk page at `/`, the Tools page at `/tools`, their assets at `/talk`, the live WebSockets and `/webrtc/offer`. Call last:
-    what is added to the app after the page is hidden by it. Whoever ends the server closes the calls that are returned."""
+    """Adds the pages at their addresses, their assets at `/talk`, the live WebSockets and `/webrtc/offer`. Call last: what is added to
+    the app after the Talk page is hidden by it. Whoever ends the server closes the calls that are returned."""
     context: Context = app.state.context
     workbench = context.workbench
     hub = LiveHub(context.entrance.open, lambda: workbench.sessions.live)
     calls = WebRtcCalls(hub.open, webrtc_options(workbench.settings))
     app.include_router(live_router(hub, functools.partial(lights, context.probes, workbench.roster), workbench.settings.allowed_origins))
     app.include_router(calls.router())
-    app.include_router(tools_page.router)
+    for page in PLAIN_PAGES:
+        app.include_router(page.router())
     app.mount("/talk", StaticFiles(directory=STATIC), name="talk")
     app.add_middleware(OfflinePages)
     with warnings.catch_warnings():
         # Gradio 5.50 announces a parameter of Gradio 6 that it sets itself.
         warnings.simplefilter("ignore", DeprecationWarning)
-        gr.mount_gradio_app(app, tools_page.build_tools_page(), path="/tools", show_api=False, ssr_mode=False)
+        for page in PLAIN_PAGES:
+            gr.mount_gradio_app(app, page.build(), path=page.address, show_api=False, ssr_mode=False)
         gr.mount_gradio_app(app, build_page(workbench, calls), path="/", show_api=False, ssr_mode=False)
     return calls
 

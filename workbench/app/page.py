@@ -20,6 +20,13 @@ REMEMBER_JS = f"({', '.join(choices.CHOICES)}) => window.workbench.remember({{{'
 def build_page(workbench: Workbench, calls: WebRtcCalls) -> gr.Blocks:
     """The page over an assembled workbench; `calls` is its WebRTC side, whose talks are opened through a `LiveHub`."""
     settings = workbench.settings
+
+    def arrive(request: gr.Request) -> gr.Dropdown:
+        offered = choices.personas(workbench)
+        wanted = request.query_params.get("persona")
+        known = wanted in {persona_id for _shown, persona_id in offered}
+        return gr.Dropdown(choices=offered, value=wanted) if known else gr.Dropdown(choices=offered)
+
     page = blocks("PersonaPlex Workbench", shell.HEAD)
     with page:
         gr.HTML(shell.top("/", shell.TALK_STATE), elem_id="wb-top", padding=False)
@@ -44,6 +51,9 @@ def build_page(workbench: Workbench, calls: WebRtcCalls) -> gr.Blocks:
         parts: tuple[gr.Dropdown | gr.Checkbox, ...] = (persona, voice, engine, recording)
         chosen = dict(zip(choices.CHOICES, parts, strict=True))
         page.load(None, inputs=list(chosen.values()), outputs=[visitor], js=REMEMBER_JS)
+        # Personas may have come since the page was built; and the address may name one.
+        arrived = page.load(arrive, outputs=[persona], show_progress="hidden", queue=False)
+        arrived.then(None, inputs=[persona], js="(persona) => { window.workbench.remember({ persona }); }")
         for name, component in chosen.items():
             component.input(None, inputs=[component], js=f"(value) => {{ window.workbench.remember({{ {name}: value }}); }}")
         calls.connect(microphone, [*chosen.values(), visitor], choices.read_request)

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-import gradio as gr
-from fastapi import APIRouter, Request
-from fastapi.responses import RedirectResponse
+from workbench.app.plain_page import PlainPage
 
-from workbench.app import shell
-from workbench.app.blocks import blocks
-
-HEAD = f"""{shell.STYLE}
-<link rel="stylesheet" href="/talk/tools.css">
-<script type="module" src="/talk/tools.js"></script>
-"""
-
-BODY = """
+_BODY = """
 <main id="wb-tools-page" class="wb-tools-page">
   <p id="wb-tools-state" class="wb-hint" role="status">Asking every provider</p>
   <section aria-labelledby="wb-providers-title">
@@ -49,23 +39,5 @@ BODY = """
   </section>
 </main>
 """
-"""Empty frames that `static/tools.js` fills. Nothing a user, model or tool said is ever put in here."""
 
-
-router = APIRouter(include_in_schema=False)
-
-
-@router.get("/tools")
-async def tools(request: Request) -> RedirectResponse:
-    """A page that is mounted is only found with the slash; the Talk page, mounted at the root, would answer without it."""
-    query = f"?{request.url.query}" if request.url.query else ""
-    return RedirectResponse(f"/tools/{query}", status_code=308)
-
-
-def build_tools_page() -> gr.Blocks:
-    """The page; all that it shows comes from `GET /api/tools` and `/voice/sessions`."""
-    page = blocks("Tools - PersonaPlex Workbench", HEAD)
-    with page:
-        gr.HTML(shell.top("/tools"), elem_id="wb-top", padding=False)
-        gr.HTML(BODY, padding=False)
-    return page
+PAGE = PlainPage("/tools", "tools.css", "tools.js", _BODY)

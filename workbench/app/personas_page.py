@@ -1,0 +1,45 @@
+"""The Personas page: who there is and how they do, one persona's file edited, its versions."""
+
+from __future__ import annotations
+
+from workbench.app.plain_page import PlainPage
+
+_BODY = """
+<main id="wb-personas-page" class="wb-personas-page">
+  <section class="wb-people" aria-labelledby="wb-people-title">
+    <h2 id="wb-people-title">Personas</h2>
+    <p id="wb-people-state" class="wb-hint" role="status">Reading the library</p>
+    <ul id="wb-people"></ul>
+    <button id="wb-new" type="button" disabled>New persona</button>
+  </section>
+  <div class="wb-persona">
+    <form id="wb-edit" class="wb-edit" aria-labelledby="wb-edit-title">
+      <h2 id="wb-edit-title">Choose a persona</h2>
+      <label id="wb-edit-new" hidden>Id, the file's name
+        <input id="wb-edit-id" type="text" maxlength="48" autocomplete="off" spellcheck="false" placeholder="night-porter"></label>
+      <label>File: what it is, then its prompt
+        <textarea id="wb-edit-text" rows="14" spellcheck="false" disabled></textarea></label>
+      <p id="wb-edit-count" class="why" role="status"></p>
+      <ul id="wb-edit-notes" class="wb-notes" aria-label="Faults and advice" aria-live="polite"></ul>
+      <div class="wb-edit-acts">
+        <button id="wb-save" type="submit" disabled>Save as a version</button>
+        <a id="wb-talk" hidden>Talk to it now</a>
+        <button id="wb-hear" type="button" hidden>Hear its voice</button>
+      </div>
+      <p id="wb-edit-said" role="status"></p>
+      <audio id="wb-voice" controls hidden></audio>
+      <details id="wb-diff-box" hidden><summary>What the edit changes</summary><pre id="wb-diff" tabindex="0"></pre></details>
+    </form>
+    <section aria-labelledby="wb-versions-title">
+      <h2 id="wb-versions-title">Versions</h2>
+      <ol id="wb-versions" class="wb-versions"></ol>
+    </section>
+    <section aria-labelledby="wb-scores-title">
+      <h2 id="wb-scores-title">How its versions did</h2>
+      <div id="wb-scores" class="wb-scores" tabindex="0"></div>
+    </section>
+  </div>
+</main>
+"""
+
+PAGE = PlainPage("/personas", "personas.css", "personas.js", _BODY)
