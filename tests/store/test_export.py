@@ -22,6 +22,7 @@ from workbench.audio.frames import to_int16
 from workbench.store.base import StoreError
 from workbench.store.duckdb_store import DuckDbStore
 from workbench.store.export import EXPORTED, ExportOptions, export, read_schema
+from workbench.store.ratings import rate
 from workbench.store.words import COLUMNS, EVENT_FIELDS, PLAIN_COLUMNS
 
 PLAIN_FIELDS = {
@@ -116,6 +117,17 @@ def test_without_transcripts_nothing_that_was_said_is_left(store: DuckDbStore, t
     restored = [events.restore(row["kind"], row["at_samples"], row["noticed_samples"], json.loads(row["payload"])) for row in payloads]
     assert [event.text for event in restored if isinstance(event, events.UserText)] == ["", ""]
     assert read_schema(tmp_path / "out")["options"]["words"] == "blank"
+
+
+def test_a_rating_goes_out_without_its_words_and_its_giver(store: DuckDbStore, tmp_path: Path) -> None:
+    keep(store, tmp_path / "audio", "one")
+    rate(store, "one", rater="Ann Lee", stars=4, note=f"ask her: {SECRET}")
+    for words in ("keep", "redact", "blank"):
+        export(store, tmp_path / "audio", tmp_path / words, ExportOptions(words=words))
+    (kept,), (redacted,), (blank,) = (rows(tmp_path / words, "ratings") for words in ("keep", "redact", "blank"))
+    assert (kept["rater"], kept["note"], kept["stars"]) == ("Ann Lee", f"ask her: {SECRET}", 4)
+    assert redacted["note"] == "ask her: write to [email] or [number]"
+    assert (blank["rater"], blank["note"], blank["stars"]) == (None, None, 4)
 
 
 def test_redaction_takes_addresses_and_numbers_and_leaves_the_rest(store: DuckDbStore, tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ EXPORTED = (
     ExportedTable("events", "voice_events"),
     ExportedTable("frame_timings", "voice_frame_timings"),
     ExportedTable("recordings", "voice_recordings"),
+    ExportedTable("ratings", "voice_ratings"),
     PERSONAS,
 )
 

@@ -29,6 +29,7 @@ _ALL = (
     Table("voice_frame_timings", ("session_id", "seq")),
     Table("voice_audio_segments", ("session_id", "seq")),
     Table("voice_recordings", ("session_id",), "replace"),
+    Table("voice_ratings", ("session_id", "rating_id")),
 )
 TABLES: Mapping[str, Table] = {table.name: table for table in _ALL}
 CHILDREN = tuple(table.name for table in _ALL if table.name not in ("voice_personas", "voice_sessions"))

@@ -20,6 +20,7 @@ COLUMNS: Mapping[str, Mapping[str, Shape]] = {
     "voice_tool_invocations": {"arguments": "json", "result": "json", "spoken": "text", "error": "text"},
     "voice_decisions": {"text": "text"},
     "voice_barge_in_events": {"cancelled_text": "text", "heard_text": "text"},
+    "voice_ratings": {"rater": "text", "note": "text"},
 }
 """Columns with words in them."""
 
@@ -34,6 +35,7 @@ _PLAIN = {
     "voice_frame_timings": "session_id engine",
     "voice_personas": "content_hash persona_id name voice role tools sampling",
     "voice_recordings": "session_id path codec",
+    "voice_ratings": "session_id rating_id",
 }
 PLAIN_COLUMNS: Mapping[str, frozenset[str]] = {table: frozenset(columns.split()) for table, columns in _PLAIN.items()}
 """Text columns without words in them. A text column that stands in neither list is taken for words."""

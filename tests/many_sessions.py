@@ -1,0 +1,56 @@
+"""Any number of stored sessions that differ in what people look for: persona, engine, day, tools, barge-ins, words. All come through the
+recorder, as those of real talks do."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from tests.analysis.known_talks import broke_in, spoke, tool_call
+from tests.store.talk_script import chosen, closed, opened, play, tick
+from workbench.events import Event
+from workbench.store.duckdb_store import DuckDbStore
+from workbench.store.recorder import Recorder
+
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+PERSONAS = ("myca", "casual", "teacher", "customer-service")
+ENGINES = ("classic", "personaplex", "echo")
+A_DAY = 200
+
+
+def has_tool(number: int) -> bool:
+    return number % 3 == 0
+
+
+def has_barge_in(number: int) -> bool:
+    return number % 4 == 0
+
+
+def fill(store: DuckDbStore, count: int) -> None:
+    """`s-0` to `s-<count - 1>`, the last one the newest, a few hundred a day."""
+    now = BEGAN
+
+    def clock() -> datetime:
+        return now
+
+    recorder = Recorder(store, Path("unused"), recording=False, wall_clock=clock)
+    for number in range(count):
+        now = BEGAN + timedelta(days=1) * number / A_DAY
+        first = dataclasses.replace(opened(f"s-{number}", recording=False), persona=PERSONAS[number % 4], transport="webrtc")
+        play(recorder.observer(), first, chosen(ENGINES[number % 7 % 3]), *_happened(number), closed(12.0 + number % 50))
+    recorder.close()
+    store.flush()
+
+
+def _happened(number: int) -> Iterator[Event]:
+    yield from spoke("user", 1, 2)
+    yield from spoke("agent", 2.2, 4, 200.0 + number % 700)
+    if has_tool(number):
+        yield from tool_call(5, 100, 20, 500, 80)
+    if has_barge_in(number):
+        yield broke_in(6, "yielded", 250.0)
+    yield from spoke("user", 6, 7)
+    yield from spoke("agent", 7.5, 9, 500.0)
+    yield tick(1)
