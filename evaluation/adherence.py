@@ -23,29 +23,30 @@ THIRDS = 3
 class Recall:
     """What was asked for and told."""
 
-    asked: int
-    """How many facts the user's words asked for (a fact asked for twice counts twice)."""
-    details_told: float
-    """Sum over these of the share of the asked details that the answer holds."""
+    tellings: tuple[tuple[Fact, float], ...]
+    """Each fact that the user's words asked for, as often as they did, and the share of the asked details that the answer holds."""
+
+    @property
+    def asked(self) -> int:
+        """How many facts were asked for."""
+        return len(self.tellings)
 
     @property
     def share(self) -> float | None:
-        """0 to 1; None when no fact was asked for."""
-        return self.details_told / self.asked if self.asked else None
+        """Mean share told, 0 to 1; None when no fact was asked for."""
+        return sum(told for _fact, told in self.tellings) / self.asked if self.asked else None
 
 
 def recall(known: Knowledge, turns: Sequence[Turn]) -> Recall:
     """Facts asked for by the user's words, and how much of them the agent's answer (`answer_to`) tells. An answer that never came tells
     nothing of it."""
-    asked, told = 0, 0.0
+    tellings: list[tuple[Fact, float]] = []
     for turn in of(turns, "user"):
         wanted = known.asked(turn.text)
-        if not wanted:
-            continue
-        answer = spoken(" . ".join(part.text for part in answer_to(turns, turn)))
-        asked += len(wanted)
-        told += sum(sum(map(answer.holds, details)) / len(details) for _fact, details in wanted)
-    return Recall(asked, told)
+        if wanted:
+            answer = spoken(" . ".join(part.text for part in answer_to(turns, turn)))
+            tellings += [(fact, sum(map(answer.holds, details)) / len(details)) for fact, details in wanted]
+    return Recall(tuple(tellings))
 
 
 @dataclass(frozen=True, slots=True)

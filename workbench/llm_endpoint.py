@@ -85,9 +85,11 @@ class OpenAiEndpoint:
     def __repr__(self) -> str:
         return f"OpenAiEndpoint(host={self.host!r}, model={self.model!r})"
 
-    async def stream(self, messages: Sequence[Mapping[str, str]]) -> AsyncGenerator[str, None]:
-        """The pieces of the reply's text. Raises EndpointError."""
-        body = {"model": self.model, "messages": list(messages), "stream": True, "max_tokens": MAX_TOKENS}
+    async def stream(self, messages: Sequence[Mapping[str, str]], *, temperature: float | None = None) -> AsyncGenerator[str, None]:
+        """The pieces of the reply's text. `temperature` None is the server's own. Raises EndpointError."""
+        body: dict[str, Any] = {"model": self.model, "messages": list(messages), "stream": True, "max_tokens": MAX_TOKENS}
+        if temperature is not None:
+            body["temperature"] = temperature
         given = 0
         try:
             async with aclosing(self._pieces(body)) as pieces:

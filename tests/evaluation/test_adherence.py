@@ -42,8 +42,7 @@ def talk(*said: str) -> list[Turn]:
 )
 def test_recall_counts_what_was_asked_for(question: str, answer: str, asked: int, told: float) -> None:
     found = recall(KNOWN, talk(question, answer))
-    assert (found.asked, found.details_told) == (asked, told)
-    assert found.share == (told / asked if asked else None)
+    assert (found.asked, found.share) == (asked, told if asked else None)
 
 
 def test_an_answer_that_never_came_tells_nothing() -> None:
