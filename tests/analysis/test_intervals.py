@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from workbench.analysis.intervals import MIN_SESSIONS, Interval, Quantile, Ratio, difference, interval
+from workbench.analysis.intervals import MIN_SESSIONS, Interval, Quantile, Ratio, difference, interval, intervals, share
 
 
 def test_turns_of_one_talk_are_drawn_together() -> None:
@@ -64,6 +65,34 @@ def test_a_difference_is_the_second_less_the_first() -> None:
 def test_the_same_seed_gives_the_same_interval() -> None:
     values = np.random.default_rng(4).normal(size=100)
     assert interval(Quantile(values, np.arange(100)), seed=7) == interval(Quantile(values, np.arange(100)), seed=7)
+
+
+def test_the_same_talks_give_the_same_interval_in_whatever_order_their_rows_come() -> None:
+    """A database gives rows in the order in which its threads found them."""
+    rng = np.random.default_rng(5)
+    rows = pd.DataFrame({"session": [f"s{n % 30}" for n in range(300)], "ms": rng.normal(500, 100, 300)})
+    shuffled = rows.sample(frac=1, random_state=1)
+    once, again = (
+        (interval(Quantile(found["ms"], found["session"])), interval(share(found["ms"] > 550, found["ms"] > 400, found["session"])))
+        for found in (rows, shuffled)
+    )
+    assert None not in once
+    assert once == again
+
+
+def test_statistics_drawn_together_get_the_intervals_that_each_gets_alone() -> None:
+    rng = np.random.default_rng(6)
+    mixed = [
+        Quantile(rng.normal(size=400), np.arange(400) % 40),
+        Ratio(rng.random(40), rng.random(40) + 1),
+        Ratio(rng.random(25), rng.random(25) + 1),
+        Ratio([1], [2]),
+        # So many values that fewer resamples are drawn.
+        Quantile(rng.normal(size=4_000), np.arange(4_000) % 40),
+    ]
+    found = intervals(mixed)
+    assert found == [interval(statistic) for statistic in mixed]
+    assert [spread is None for spread in found] == [False, False, False, True, False]
 
 
 def test_an_interval_that_touches_zero_does_not_leave_it_out() -> None:

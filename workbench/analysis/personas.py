@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from workbench.analysis.intervals import Interval, Quantile, Ratio, Statistic, difference, interval
+from workbench.analysis.intervals import Interval, Quantile, Ratio, Statistic, difference, intervals
 from workbench.analysis.latency import answers, main_engine
 from workbench.analysis.source import AnalysisError, Source
 
@@ -22,10 +22,10 @@ WITH said AS (
   SELECT session_id,
          sum(CASE WHEN speaker = 'agent' THEN end_ms - start_ms ELSE 0 END) AS agent_ms,
          sum(CASE WHEN speaker = 'user' THEN end_ms - start_ms ELSE 0 END) AS user_ms,
-         sum(CASE WHEN speaker = 'agent' AND trim(text) <> '' THEN length(trim(text)) - length(replace(trim(text), ' ', '')) + 1 ELSE 0 END)
-           AS agent_words,
+         sum(CASE WHEN agent_text <> '' THEN length(agent_text) - length(replace(agent_text, ' ', '')) + 1 ELSE 0 END) AS agent_words,
          sum(CASE WHEN speaker = 'agent' THEN 1 ELSE 0 END) AS agent_turns
-  FROM turns GROUP BY 1
+  FROM (SELECT session_id, speaker, start_ms, end_ms, CASE WHEN speaker = 'agent' THEN trim(text) END AS agent_text FROM turns) AS t
+  GROUP BY 1
 ),
 cut AS (
   SELECT session_id, sum(CASE WHEN outcome = 'yielded' THEN 1 ELSE 0 END) AS yielded,
@@ -43,7 +43,7 @@ SELECT s.session_id, s.persona, s.persona_hash, coalesce(s.engine, 'unknown') AS
        coalesce(tool_success, 0) AS tool_success, coalesce(tool_ended, 0) AS tool_ended
 FROM sessions s LEFT JOIN said ON said.session_id = s.session_id LEFT JOIN cut ON cut.session_id = s.session_id
 LEFT JOIN used ON used.session_id = s.session_id
-WHERE s.transport <> 'http'
+WHERE s.transport <> 'http' ORDER BY s.session_id
 """
 
 
@@ -130,9 +130,8 @@ def measures(data: PersonaData) -> pd.DataFrame:
     rows = []
     for version in data.versions:
         own = data.of(version)
-        for measure in MEASURES:
-            statistic = measure.statistic(own)
-            spread = interval(statistic)
+        statistics = [measure.statistic(own) for measure in MEASURES]
+        for measure, statistic, spread in zip(MEASURES, statistics, intervals(statistics), strict=True):
             rows.append(
                 {
                     "version": version,
