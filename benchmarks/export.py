@@ -3,8 +3,9 @@
     python -m benchmarks.export --turns 1000000
 
 The rows are made in bulk inside the database, with the shapes and rates of real talks: turns of 2 to 4 s, a frame timing every 80 ms,
-a dozen events a turn. Their content is invented and means nothing; only how many there are counts. The query of the notebooks is
-printed beside the time that DuckDB takes to read one column of the turns, the least that any query over them can cost.
+a dozen events a turn and three more for a tool, talk after talk as a recorder writes them, ids of 32 characters. Their content is invented
+and means nothing; only how many there are counts. The query of the notebooks is printed beside the time that DuckDB takes to read one
+column of the turns, the least that any query over them can cost.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ RUNS = 3
 _SESSIONS = """
 INSERT INTO voice_sessions (session_id, conversation_id, mode, persona, voice_prompt, started_at, ended_at, is_active, persona_hash, engine,
                             transport, recording, pace, latency_model, ended_reason)
-SELECT 's' || i, 'c' || i, CASE WHEN i % 3 = 0 THEN 'personaplex' ELSE 'classic' END, 'persona-' || (i % 4), 'NATF2',
+SELECT md5(i::VARCHAR), 'c' || i, CASE WHEN i % 3 = 0 THEN 'personaplex' ELSE 'classic' END, 'persona-' || (i % 4), 'NATF2',
        TIMESTAMPTZ '2026-01-01 00:00:00+00' + i * INTERVAL '86400 seconds' / {per_day},
        TIMESTAMPTZ '2026-01-01 00:00:00+00' + i * INTERVAL '86400 seconds' / {per_day} + INTERVAL '1 minute',
        FALSE, 'hash-' || (i % 8), CASE WHEN i % 3 = 0 THEN 'personaplex' ELSE 'classic' END, 'webrtc', FALSE, 'realtime', 'wall', 'hung_up'
@@ -44,40 +45,46 @@ SELECT repeat(i::VARCHAR, 64), 'persona-' || i, 'P', 'NATF2', 'assistant', 'You 
 """
 _TURNS = """
 INSERT INTO voice_turns (turn_id, session_id, speaker, text, duration_ms, timestamp, start_ms, end_ms, latency_ms, interrupted, engine)
-SELECT 't' || n, 's' || i, CASE WHEN n % 2 = 0 THEN 'user' ELSE 'agent' END, md5('s' || i || n) || ' ' || md5('t' || i || n), 2500,
+SELECT 't' || n, md5(i::VARCHAR), CASE WHEN n % 2 = 0 THEN 'user' ELSE 'agent' END, md5('s' || i || n) || ' ' || md5('t' || i || n), 2500,
        TIMESTAMPTZ '2026-01-01 00:00:00+00', n * {turn_ms}, n * {turn_ms} + 2500, (hash(i * 31 + n) % 2000)::DOUBLE - 400, n % 11 = 3,
        CASE WHEN i % 3 = 0 THEN 'personaplex' ELSE 'classic' END
 FROM generate_series({first}, {last} - 1) AS g (i), generate_series(0, {per_talk} - 1) AS h (n)
 """
 _BARGE_INS = """
 INSERT INTO voice_barge_in_events (event_id, session_id, cancelled_text, outcome, heard_text, start_ms, stop_ms, stop_latency_ms)
-SELECT 'b' || n, 's' || i, '', ['yielded', 'yielded', 'ignored', 'censored'][1 + (i + n) % 4], '', n * {turn_ms} + 1000,
+SELECT 'b' || n, md5(i::VARCHAR), '', ['yielded', 'yielded', 'ignored', 'censored'][1 + (i + n) % 4], '', n * {turn_ms} + 1000,
        CASE WHEN (i + n) % 4 < 2 THEN n * {turn_ms} + 1400 END, CASE WHEN (i + n) % 4 < 2 THEN (hash(i + n) % 900)::DOUBLE END
 FROM generate_series({first}, {last} - 1) AS g (i), generate_series(1, {per_talk} - 1, 10) AS h (n)
 """
 _TOOLS = """
 INSERT INTO voice_tool_invocations (invocation_id, session_id, agent, action, status, latency_ms, start_ms, end_ms, utterance_id, tier,
                                     arguments, result, spoken, delivered_how, words_asked, words_heard, interrupted)
-SELECT 'i' || n, 's' || i, 'local', 'tool_' || (n % 5), CASE WHEN n % 9 = 0 THEN 'error' ELSE 'success' END, (hash(i + n) % 3000)::DOUBLE,
-       n * {turn_ms}, n * {turn_ms} + 800, 'u' || n, 'read', '{{"place": "Tokyo"}}', '{{"time": "17:30"}}', 'It is half past five.',
+SELECT md5('i' || i || '-' || n), md5(i::VARCHAR), 'local', 'tool_' || (n % 5),
+       CASE WHEN n % 9 = 0 THEN 'error' ELSE 'success' END, (hash(i + n) % 3000)::DOUBLE,
+       n * {turn_ms}, n * {turn_ms} + 800, md5('u' || i || '-' || n), 'read',
+       '{{"place": "Tokyo"}}', '{{"time": "17:30"}}', 'It is half past five.',
        'engine', 5, 5, FALSE
 FROM generate_series({first}, {last} - 1) AS g (i), generate_series(0, {per_talk} - 1, 4) AS h (n)
 """
 _KINDS = "['UserSpeech', 'UserSpeech', 'UserText', 'IntentFound', 'StageTiming', 'StageTiming', 'AgentSpeech', 'AgentText', 'AgentText', "
-_KINDS += "'AgentText', 'AgentSpeech', 'TurnEnded']"
+_KINDS += "'AgentText', 'AgentSpeech', 'TurnEnded', 'ToolStarted', 'ToolFinished', 'ResultDelivered']"
 _EVENTS = f"""
 INSERT INTO voice_events (session_id, seq, kind, at_samples, noticed_samples, payload)
-SELECT 's' || i, n * 12 + k, {_KINDS}[k + 1], n * {{turn_ms}} * 24 + k * 2000, n * {{turn_ms}} * 24 + k * 2000 + 500,
-       '{{{{"utterance_id": "u' || n || '", "edge": "' || CASE WHEN k IN (0, 6) THEN 'start' ELSE 'stop' END ||
+SELECT md5(i::VARCHAR) AS session, n * 15 + k AS number, {_KINDS}[k + 1],
+       n * {{turn_ms}} * 24 + k * 2000, n * {{turn_ms}} * 24 + k * 2000 + 500,
+       '{{{{"utterance_id": "' || md5('u' || i || '-' || n) || '", "edge": "' || CASE WHEN k IN (0, 6) THEN 'start' ELSE 'stop' END ||
+       CASE WHEN k < 12 THEN '' ELSE '", "invocation_id": "' || md5('i' || i || '-' || n) END ||
        '", "text": "' || md5(i || '-' || n || '-' || k) || '", "final": true, ' ||
        '"start_samples": 0, "detector": "silero", "stage": "asr", "ms": 20.5}}}}'
-FROM generate_series({{first}}, {{last}} - 1) AS g (i), generate_series(0, {{per_talk}} - 1) AS h (n), generate_series(0, 11) AS e (k)
+FROM generate_series({{first}}, {{last}} - 1) AS g (i), generate_series(0, {{per_talk}} - 1) AS h (n), generate_series(0, 14) AS e (k)
+WHERE k < 12 OR n % 4 = 0 ORDER BY session, number
 """
 _FRAMES = """
 INSERT INTO voice_frame_timings (session_id, seq, at_samples, noticed_samples, frame, late_ms, listen_ms, engine_ms, total_ms, engine)
-SELECT 's' || i, 1000000 + n, n * 1920, n * 1920, n, 3 * random(), 2 * random(), 50 * random(),
+SELECT md5(i::VARCHAR) AS session, 1000000 + n AS number, n * 1920, n * 1920, n, 3 * random(), 2 * random(), 50 * random(),
        2 + 50 * random(), CASE WHEN i % 3 = 0 THEN 'personaplex' ELSE 'classic' END
 FROM generate_series({first}, {last} - 1) AS g (i), generate_series(1, {frames}) AS h (n)
+ORDER BY session, number
 """
 
 
