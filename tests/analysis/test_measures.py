@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from workbench.analysis import barge_in, latency, personas, timeline, tools
-from workbench.analysis.source import AnalysisError, Source
+from workbench.analysis.source import AnalysisError, ExportSource, Source, StoreSource
+from workbench.store.derived import DERIVED, PAYLOAD_COLUMNS
+from workbench.store.duckdb_store import DuckDbStore
 
 
 def test_answers_unanswered_and_censored_are_told_apart(source: Source) -> None:
@@ -113,6 +119,34 @@ def test_personas_are_compared_on_one_engine(source: Source) -> None:
         personas.compare(data, quick, "nobody")
     with pytest.raises(AnalysisError, match="'gpt'"):
         personas.persona_data(source, "gpt")
+
+
+def test_an_export_of_before_the_derived_tables_and_the_store_give_the_same(
+    known_store: DuckDbStore, known_export: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(known_export, tmp_path / "older")
+    schema = json.loads((tmp_path / "older" / "schema.json").read_text("utf-8"))
+    for column in PAYLOAD_COLUMNS:
+        del schema["tables"]["events"]["columns"][column.name]
+    for derived in DERIVED:
+        del schema["tables"][derived.name]
+        shutil.rmtree(tmp_path / "older" / derived.name)
+    (tmp_path / "older" / "schema.json").write_text(json.dumps(schema), "utf-8")
+    export, older, store = ExportSource(known_export), ExportSource(tmp_path / "older"), StoreSource(known_store, Path("unused"))
+    asked = {
+        "frames": latency.frames,
+        "stages": latency.stages,
+        "calls": tools.calls,
+        "speech": lambda source: timeline.speech(source, ["quick-0", "slow-1"]),
+        "answers": lambda source: latency.summary(latency.answers(source), "persona"),
+        "barge-ins": lambda source: barge_in.summary(barge_in.barge_ins(source), "persona"),
+        "measures": lambda source: personas.measures(personas.persona_data(source)),
+    }
+    for name, question in asked.items():
+        answer = question(export)
+        assert not answer.empty or name == "stages", name
+        for other in (older, store):
+            pd.testing.assert_frame_equal(answer, question(other), check_dtype=False, check_exact=True, obj=name)
 
 
 def test_no_talks_give_empty_tables_with_their_columns(empty: Source) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import typing
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,10 +22,11 @@ from tests.store.talks_in_store import PERSONA, PROMPT, SECRET, keep
 from workbench import events
 from workbench.audio.frames import to_int16
 from workbench.store.base import StoreError
+from workbench.store.derived import BINS_PER_MS, FRAME_BINS, PAYLOAD_COLUMNS
 from workbench.store.duckdb_store import DuckDbStore
 from workbench.store.export import EXPORTED, ExportOptions, export, read_schema
 from workbench.store.ratings import rate
-from workbench.store.words import COLUMNS, EVENT_FIELDS, PLAIN_COLUMNS
+from workbench.store.words import COLUMNS, EVENT_FIELDS, PLAIN_COLUMNS, Rule
 
 PLAIN_FIELDS = {
     "SessionOpened": {"session_id", "conversation_id", "persona", "persona_hash", "voice", "transport", "pace", "latency_model"},
@@ -79,6 +82,41 @@ def test_every_row_of_the_store_is_in_the_export(store: DuckDbStore, tmp_path: P
     (turn,) = rows(tmp_path / "out", "turns", "SELECT * FROM t WHERE turn_id = 't-2'")
     assert (turn["speaker"], turn["latency_ms"], turn["start_ms"], turn["text"]) == ("agent", 400.0, 1400.0, "words of t-2")
     assert "id" not in turn
+
+
+@pytest.mark.parametrize("words", ["keep", "redact", "blank"])
+def test_fields_of_the_payload_are_columns_too(store: DuckDbStore, tmp_path: Path, words: Rule) -> None:
+    keep(store, tmp_path / "audio", "one")
+    export(store, tmp_path / "audio", tmp_path / "out", ExportOptions(words=words))
+    told = read_schema(tmp_path / "out")["tables"]["events"]["columns"]
+    found = rows(tmp_path / "out", "events")
+    for column in PAYLOAD_COLUMNS:
+        assert told[column.name] == column.type
+        payloads = [(event["kind"], json.loads(event["payload"]).get(column.name), event[column.name]) for event in found]
+        assert all(value == (field if kind in column.kinds else None) for kind, field, value in payloads), column.name
+    assert any(event["final"] is True for event in found)
+    assert any(event["invocation_id"] for event in found)
+
+
+def test_columns_of_the_payload_are_fields_of_their_events() -> None:
+    for column in PAYLOAD_COLUMNS:
+        for kind in column.kinds:
+            assert column.name in {field.name for field in dataclasses.fields(events.vocabulary()[kind])}, (column.name, kind)
+
+
+def test_frames_are_counted_by_how_long_they_took(store: DuckDbStore, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        keep(store, tmp_path / "audio", name)
+    done = export(store, tmp_path / "audio", tmp_path / "out", ExportOptions(sessions=["one"]))
+    bins, frames = rows(tmp_path / "out", FRAME_BINS.name), rows(tmp_path / "out", "frame_timings")
+    assert len(frames) > 0
+    assert done.rows[FRAME_BINS.name] == len(bins)
+    for measure in ("total", "late"):
+        counted = {found["bin"]: found["n"] for found in bins if found["measure"] == measure}
+        assert counted == Counter(math.ceil(frame[f"{measure}_ms"] * BINS_PER_MS) for frame in frames), "of the exported talk alone"
+    assert {(found["pace"], found["engine"]) for found in bins} == {
+        (talk["pace"], frame["engine"]) for talk in rows(tmp_path / "out", "sessions") for frame in frames
+    }
 
 
 def test_filters(store: DuckDbStore, tmp_path: Path) -> None:

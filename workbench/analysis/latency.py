@@ -13,13 +13,12 @@ import pandas as pd
 from workbench.analysis.intervals import Quantile, interval
 from workbench.analysis.source import Source
 from workbench.audio.frames import FRAME_MS
+from workbench.store.derived import BINS_PER_MS
 
 CENSOR_MS = 4_000
 """A talk that ends sooner than this after the user's last words might still have answered them: such a turn is censored. 4 s is the
 longest mutual silence that is no dead air (Wu, CUI 2025, the ceiling for fillers)."""
 
-BINS_PER_MS = 10
-"""Frame times are counted in bins of 0.1 ms: there are 45,000 frames in an hour of talk."""
 GROUPS = ("engine", "persona", "persona_hash", "transport", "pace")
 """What answers and frames can be grouped by."""
 
@@ -119,9 +118,8 @@ def stages(source: Source) -> pd.DataFrame:
     """What each stage of answering took: `stage`, `engine`, `n`, `median_ms`, `p95_ms`, stages in their order."""
     found = source.frame(
         """
-        SELECT payload->>'stage' AS stage, coalesce(s.engine, 'unknown') AS engine, count(*) AS n,
-               percentile_cont(0.5) WITHIN GROUP (ORDER BY CAST(payload->>'ms' AS DOUBLE PRECISION)) AS median_ms,
-               percentile_cont(0.95) WITHIN GROUP (ORDER BY CAST(payload->>'ms' AS DOUBLE PRECISION)) AS p95_ms
+        SELECT e.stage, coalesce(s.engine, 'unknown') AS engine, count(*) AS n,
+               percentile_cont(0.5) WITHIN GROUP (ORDER BY e.ms) AS median_ms, percentile_cont(0.95) WITHIN GROUP (ORDER BY e.ms) AS p95_ms
         FROM events e JOIN sessions s ON s.session_id = e.session_id
         WHERE e.kind = 'StageTiming' GROUP BY 1, 2
         """
@@ -135,21 +133,12 @@ def frames(source: Source) -> pd.DataFrame:
     """The work on a frame in talks held in real time, by engine: `n`, `median_ms`, `p95_ms`, `p99_ms` of the whole step, `missed` frames
     that took longer than the 80 ms they last and `missed_per_minute`, `late_p95_ms` (how late frames left). In virtual time a frame waits
     for all work that goes on beside it, so that its length says nothing about a deadline. Quantiles are to 0.1 ms."""
-    totals, late = _binned(source, "total_ms"), _binned(source, "late_ms")
+    counted = source.frame("SELECT engine, measure, bin, n FROM frame_bins WHERE pace = 'realtime' ORDER BY measure, engine, bin")
+    counted = counted.assign(engine=counted["engine"].fillna("unknown"), upper_ms=counted["bin"] / BINS_PER_MS)
+    totals, late = (counted[counted["measure"] == measure] for measure in ("total", "late"))
     rows = [_frames_row(str(engine), group, late[late["engine"] == engine]) for engine, group in totals.groupby("engine", sort=True)]
     columns = ["engine", "n", "median_ms", "p95_ms", "p99_ms", "missed", "missed_per_minute", "late_p95_ms"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def _binned(source: Source, column: str) -> pd.DataFrame:
-    """How many frames of real-time talks lie in each bin up to, and with, its upper edge: `engine`, `bin`, `upper_ms`, `n`."""
-    found = source.frame(
-        f"""
-        SELECT f.engine, CAST(ceil({column} * {BINS_PER_MS}) AS INTEGER) AS bin, count(*) AS n
-        FROM frame_timings f JOIN sessions s ON s.session_id = f.session_id WHERE s.pace = 'realtime' GROUP BY 1, 2 ORDER BY 1, 2
-        """  # noqa: S608 - our own names
-    )
-    return found.assign(engine=found["engine"].fillna("unknown"), upper_ms=found["bin"] / BINS_PER_MS)
 
 
 def _frames_row(engine: str, totals: pd.DataFrame, late: pd.DataFrame) -> dict[str, object]:
@@ -189,8 +178,11 @@ def frame_strip(source: Source, sessions: Sequence[str] | None = None, *, most: 
 
 def _slowest(source: Source, most: int) -> list[str]:
     rows = source.frame(
-        "SELECT f.session_id FROM frame_timings f JOIN sessions s ON s.session_id = f.session_id WHERE s.pace = 'realtime' "
-        "GROUP BY 1 ORDER BY max(total_ms) DESC, 1 LIMIT $1",
+        """
+        WITH worst AS (SELECT session_id, max(total_ms) AS worst_ms FROM frame_timings GROUP BY 1)
+        SELECT w.session_id FROM worst w JOIN sessions s ON s.session_id = w.session_id WHERE s.pace = 'realtime'
+        ORDER BY w.worst_ms DESC, 1 LIMIT $1
+        """,
         [most],
     )
     return [str(name) for name in rows["session_id"]]

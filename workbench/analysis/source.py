@@ -1,20 +1,23 @@
 """Where the rows come from: an export folder, or the store of a running workbench. Both answer the same SQL.
 
 Tables: `sessions`, `turns`, `tool_invocations`, `barge_ins`, `events`, `frame_timings`, `recordings`, `personas`, with the columns of
-the store. SQL is kept to what DuckDB and PostgreSQL both know; parameters are `$1`, `$2`.
+the store, and what `workbench.store.derived` adds to them. SQL is kept to what DuckDB and PostgreSQL both know; parameters are `$1`, `$2`.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 
 from workbench.store.audio_export import AUDIO_FOLDER
 from workbench.store.base import Store
+from workbench.store.derived import DERIVED, EVENTS, with_payload_columns
 from workbench.store.export import EXPORTED, read_schema
 
 
@@ -49,6 +52,11 @@ class ExportSource:
         self._root = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
         for name, table in self.schema["tables"].items():
             self._root.execute(f"CREATE VIEW {name} AS {self._select(name, table['columns'])}")
+        for derived in DERIVED:
+            if derived.name not in self.schema["tables"]:
+                # What an export of long ago does not have is told when somebody asks for it, not when it is opened.
+                with contextlib.suppress(duckdb.BinderException, duckdb.CatalogException):
+                    self._root.execute(f"CREATE VIEW {derived.name} AS {derived.sql}")
 
     @property
     def name(self) -> str:
@@ -56,7 +64,7 @@ class ExportSource:
 
     def frame(self, sql: str, params: Sequence[Any] = ()) -> pd.DataFrame:
         try:
-            return self._root.cursor().execute(sql, list(params)).df()
+            return _to_pandas(self._root.cursor().sql(sql, params=list(params)).to_arrow_table())
         except (duckdb.BinderException, duckdb.CatalogException) as error:
             told = str(error).splitlines()[0]
             raise AnalysisError(
@@ -75,9 +83,18 @@ class ExportSource:
     def _select(self, name: str, columns: dict[str, str]) -> str:
         if any((self.folder / name).rglob("*.parquet")):
             glob = str(self.folder / name / "**" / "*.parquet").replace("'", "''")
-            return f"SELECT {', '.join(columns)} FROM read_parquet('{glob}')"  # noqa: S608 - names from the export's own schema
-        empty = ", ".join(f"CAST(NULL AS {kind}) AS {column}" for column, kind in columns.items())
-        return f"SELECT {empty} WHERE FALSE"
+            select = f"SELECT {', '.join(columns)} FROM read_parquet('{glob}')"  # noqa: S608 - names from the export's own schema
+        else:
+            select = f"SELECT {', '.join(f'CAST(NULL AS {kind}) AS {column}' for column, kind in columns.items())} WHERE FALSE"
+        return with_payload_columns(select, columns) if name == EVENTS else select
+
+
+def _to_pandas(table: pa.Table) -> pd.DataFrame:
+    """By way of Arrow, which makes one Python string of a text that comes half a million times; sums of integers become floats."""
+    for place, column in enumerate(table.schema):
+        if pa.types.is_decimal(column.type):
+            table = table.set_column(place, column.name, table.column(place).cast(pa.float64()))
+    return table.to_pandas()
 
 
 class StoreSource:
@@ -104,7 +121,10 @@ class StoreSource:
 
 def _with_names(sql: str) -> str:
     """The SQL with the short names of the tables put before it."""
-    names = ", ".join(f"{table.name} AS (SELECT * FROM {table.source})" for table in EXPORTED)  # noqa: S608 - our own tables
+    tables = {table.name: f"SELECT * FROM {table.source}" for table in EXPORTED}  # noqa: S608 - our own tables
+    tables[EVENTS] = with_payload_columns(tables[EVENTS])
+    tables |= {derived.name: derived.sql for derived in DERIVED}
+    names = ", ".join(f"{name} AS NOT MATERIALIZED ({select})" for name, select in tables.items())
     stripped = sql.lstrip()
     return f"WITH {names}, {stripped[5:]}" if stripped[:5].upper() == "WITH " else f"WITH {names} {stripped}"
 

@@ -11,8 +11,7 @@ from workbench.analysis.source import AnalysisError, Source
 
 _EDGES = """
 WITH edges AS (
-  SELECT session_id, kind, at_samples, payload->>'edge' AS edge,
-         lead(at_samples) OVER voice AS next_samples, lead(payload->>'edge') OVER voice AS next_edge
+  SELECT session_id, kind, at_samples, edge, lead(at_samples) OVER voice AS next_samples, lead(edge) OVER voice AS next_edge
   FROM events WHERE kind IN ('UserSpeech', 'AgentSpeech') AND session_id IN ({marks})
   WINDOW voice AS (PARTITION BY session_id, kind ORDER BY seq)
 ),

@@ -1,7 +1,8 @@
 """Talks as Parquet: a folder for each table, a partition for each day, and `schema.json` that says what is in them.
 
-`<folder>/schema.json`, `<folder>/<table>/day=YYYY-MM-DD/part-0.parquet`, `<folder>/personas/part-0.parquet`; with sound
-`<folder>/audio/<session_id>.flac` and `<folder>/audio.parquet`. A talk lies whole in the day (UTC) on which it began.
+`<folder>/schema.json`, `<folder>/<table>/day=YYYY-MM-DD/part-0.parquet`, `<folder>/personas/part-0.parquet`, and what
+`workbench.store.derived` adds; with sound `<folder>/audio/<session_id>.flac` and `<folder>/audio.parquet`. A talk lies whole in the day
+(UTC) on which it began.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 from workbench.store.audio_export import export_audio
 from workbench.store.base import Store, StoreError
+from workbench.store.derived import DERIVED, EVENTS, PAYLOAD_COLUMNS, DerivedTable
 from workbench.store.duckdb_store import DuckDbStore
 from workbench.store.words import Rule, column_sql
 
@@ -45,7 +47,7 @@ EXPORTED = (
     ExportedTable("decisions", "voice_decisions"),
     ExportedTable("tool_invocations", "voice_tool_invocations"),
     ExportedTable("barge_ins", "voice_barge_in_events"),
-    ExportedTable("events", "voice_events"),
+    ExportedTable(EVENTS, "voice_events"),
     ExportedTable("frame_timings", "voice_frame_timings"),
     ExportedTable("recordings", "voice_recordings"),
     ExportedTable("ratings", "voice_ratings"),
@@ -93,6 +95,7 @@ class Exported:
 class _Count:
     rows: int
     columns: Mapping[str, str] = field(default_factory=dict)
+    partitioned: bool = True
 
 
 Progress = Callable[[str], None]
@@ -179,7 +182,8 @@ def _write_tables(store: DuckDbStore, part: Path, options: ExportOptions, progre
         if not columns:
             continue
         progress(f"Writing {table.name}.")
-        select = ", ".join(_column(table, name, kind, options) for name, kind in columns.items())
+        added = {column.name: column for column in PAYLOAD_COLUMNS} if table.name == EVENTS else {}
+        select = ", ".join([*(_column(table, name, kind, options) for name, kind in columns.items()), *(c.sql for c in added.values())])
         target = part / table.name
         if table is SESSIONS:
             day = "CAST(started_at AT TIME ZONE 'UTC' AS DATE) AS day"
@@ -193,8 +197,20 @@ def _write_tables(store: DuckDbStore, part: Path, options: ExportOptions, progre
             rows = _copy(store, f"SELECT {select}, day FROM {table.source} JOIN {days} ON session_id = exported_id", target)  # noqa: S608
         else:
             rows = 0
-        tables[table.name] = _Count(rows, {name: "VARCHAR" if kind == "JSON" else kind for name, kind in columns.items()})
+        written = {name: "VARCHAR" if kind == "JSON" else kind for name, kind in columns.items()}
+        tables[table.name] = _Count(rows, written | {name: column.type for name, column in added.items()}, table is not PERSONAS)
+    for derived in DERIVED:
+        progress(f"Writing {derived.name}.")
+        rows = _derive(store, part, derived) if all(tables[name].rows for name in derived.sources) else 0
+        tables[derived.name] = _Count(rows, derived.columns, partitioned=False)
     return tables, going_on
+
+
+def _derive(store: DuckDbStore, part: Path, table: DerivedTable) -> int:
+    # Of the sessions that were written; the other tables are quicker to read where they come from.
+    sources = {source.name: source.source for source in EXPORTED if source.name in table.sources} | {SESSIONS.name: _sessions(part)}
+    named = ", ".join(f"{name} AS (SELECT * FROM {source})" for name, source in sources.items())  # noqa: S608 - our own tables
+    return _copy(store, f"WITH {named} {table.sql}", part / table.name, partitioned=False)
 
 
 def _conditions(options: ExportOptions) -> tuple[str, list[Any]]:
@@ -269,7 +285,7 @@ def _write_schema(
         **left_out,
         "scored_by": scored,
         "tables": {
-            name: {"rows": table.rows, "columns": table.columns, "partitioned_by": None if name == PERSONAS.name else "day"}
+            name: {"rows": table.rows, "columns": table.columns, "partitioned_by": "day" if table.partitioned else None}
             for name, table in tables.items()
         },
     }

@@ -28,8 +28,9 @@ _ABOUT = {
     "tool_invocations": "one row per tool call: arguments, status, latency, how its result was delivered and how far it got",
     "decisions": "one row per finished utterance of the user: what was done about it, and why",
     "barge_ins": "one row per barge-in: outcome (yielded, ignored, censored), stop latency",
-    "events": "every event of the talks in samples of session time (24 kHz); the payload is JSON text",
+    "events": "every event of the talks in samples of session time (24 kHz); the payload is JSON text, some of its fields are columns too",
     "frame_timings": "one row per 80 ms frame: how long its parts took",
+    "frame_bins": "how many frames took how long, in bins of 0.1 ms",
     "recordings": "one row per recording: length, and how much of it was lost",
     "personas": "one row per version of a persona, by the hash of its content",
 }
