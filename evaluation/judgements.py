@@ -45,7 +45,7 @@ async def judge_run(
     Raises EndpointError when the endpoint fails: what was judged until then is kept. Raises RunError when a judgement cannot be written.
     """
     folder = run / "judgements"
-    requests = {cell.name: _request(cell, personas[cell.persona], endpoint.model) for cell in judgeable(cells)}
+    requests = {cell.name: request_for(cell, personas[cell.persona], endpoint.model) for cell in judgeable(cells)}
     stored = {name: _stored(folder / f"{name}.json") for name in requests}
     todo = [name for name in requests if (there := stored[name]) is None or there.get("request_hash") != requests[name]["request_hash"]]
     unread = {name: str(row["unread"]) for name, row in stored.items() if name not in todo and row is not None and row["unread"]}
@@ -86,7 +86,7 @@ def read_judgements(run: Path, cells: Sequence[Cell], personas: Mapping[str, Per
     models: set[str] = set()
     for cell in judgeable(cells):
         row = _stored(run / "judgements" / f"{cell.name}.json")
-        if row is None or row["request_hash"] != _request(cell, personas[cell.persona], row["model"])["request_hash"]:
+        if row is None or row["request_hash"] != request_for(cell, personas[cell.persona], row["model"])["request_hash"]:
             continue
         models.add(row["model"])
         if row["scores"] is not None:
@@ -96,7 +96,8 @@ def read_judgements(run: Path, cells: Sequence[Cell], personas: Mapping[str, Per
     return found
 
 
-def _request(cell: Cell, persona: Persona, model: str) -> dict[str, Any]:
+def request_for(cell: Cell, persona: Persona, model: str) -> dict[str, Any]:
+    """What is asked about one talk, with a hash of it and of the model: the same hash, the same question."""
     asked = messages(persona, cell.turns)
     whole = json.dumps([model, asked]).encode()
     return {"row": cell.name, "model": model, "messages": asked, "request_hash": hashlib.sha256(whole).hexdigest()}

@@ -31,3 +31,6 @@ JUDGED = (
     Measure("judge_adherence", "Judge: adherence", "0 to 5", "higher", "A language model's rating of how the talk keeps to the prompt.", 1),
     Measure("judge_naturalness", "Judge: naturalness", "0 to 5", "higher", "A language model's rating of the talk as a dialogue.", 1),
 )
+
+RUN_MEASURES: tuple[Measure, ...] = ()
+"""Those that a run's rows bring along under the same name."""

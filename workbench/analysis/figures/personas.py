@@ -8,12 +8,16 @@ from plotly.subplots import make_subplots
 
 from workbench.analysis.figures import theme
 
+COUNTED = "Whiskers: 95 % bootstrap interval over talks; hollow: fewer than 5 talks, no interval."
+
 _ARROWS = {"lower": " ↓", "higher": " ↑"}
 
 
-def comparison(measures: pd.DataFrame, engine: str, *, title: str = "How do the versions of the personas differ?") -> go.Figure:
+def comparison(
+    measures: pd.DataFrame, engine: str, *, title: str = "How do the versions of the personas differ?", counted: str = COUNTED
+) -> go.Figure:
     """Each measure in a panel of its own, a dot with its interval for each version; `measures` as `personas.measures` gives it. A measure
-    that nothing is known about is left out; a dot without an interval stands for too few talks."""
+    that nothing is known about is left out; a dot without an interval stands for too few talks. `counted` says what the whiskers are."""
     known = measures[measures["value"].notna()]
     if known.empty:
         return theme.nothing(title, "There are no spoken talks here.")
@@ -42,9 +46,7 @@ def comparison(measures: pd.DataFrame, engine: str, *, title: str = "How do the 
         if unit == "%":
             made.update_xaxes(range=[-4, 104], row=row, col=column)
     made.update_yaxes(categoryorder="array", categoryarray=[theme.said(version) for version in versions])
-    return theme.caption(
-        made, f"Talks on {engine}. Whiskers: 95 % bootstrap interval over talks; hollow: fewer than 5 talks, no interval. ↓ ↑ better so."
-    )
+    return theme.caption(made, f"Talks on {engine}. {counted} ↓ ↑ better so.")
 
 
 def _dot(one: pd.Series, version: str, colour: str) -> go.Scatter:
