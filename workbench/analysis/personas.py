@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from workbench.analysis.intervals import Interval, Quantile, Ratio, Statistic, difference, intervals
@@ -109,18 +110,22 @@ def persona_data(source: Source, engine: str | None = None) -> PersonaData:
         there = ", ".join(sorted(talks["engine"].unique())) or "none"
         raise AnalysisError(f"there is no spoken talk on the engine {engine!r}. There are: {there}.")
     talks = talks[talks["engine"] == engine]
-    found = found[found["session_id"].isin(talks["session_id"])]
-    outcome = pd.DataFrame({"unanswered": found["outcome"] == "unanswered", "decided": found["outcome"] != "censored"})
-    counts = outcome.groupby(found["session_id"], sort=False).sum()
-    talks = talks.join(counts, on="session_id").fillna({"unanswered": 0, "decided": 0})
-    return PersonaData(engine, _labelled(talks), _labelled(found))
+    # One look-up for each answer: there may be a million of them, and each costs the hash of a talk's name.
+    place = pd.Index(talks["session_id"]).get_indexer(pd.Index(found["session_id"]))
+    here = place >= 0
+    found, place = found[here].reset_index(drop=True), place[here]
+    counts = {
+        "unanswered": np.bincount(place[found["outcome"] == "unanswered"], minlength=len(talks)),
+        "decided": np.bincount(place[found["outcome"] != "censored"], minlength=len(talks)),
+    }
+    talks = _labelled(talks.assign(**counts))
+    return PersonaData(engine, talks, found.assign(version=talks["version"].to_numpy()[place]))
 
 
 def _labelled(found: pd.DataFrame) -> pd.DataFrame:
     keys = ["persona", "persona_hash"]
     known = found[keys].drop_duplicates()
     label = known["persona"].fillna("unknown") + " " + known["persona_hash"].fillna("").str[:HASH_SHOWN]
-    # A label for each version, not for each row: there may be a million rows.
     return found.merge(known.assign(version=label.str.strip()), on=keys, how="left")
 
 

@@ -14,15 +14,13 @@ _CALLS = """
 WITH said AS (
   SELECT session_id, utterance_id, max(CASE WHEN kind = 'UserText' AND final THEN at_samples END) AS ended,
          min(CASE WHEN kind = 'IntentFound' THEN noticed_samples END) AS understood
-  FROM events
-  WHERE kind IN ('UserText', 'IntentFound') AND (session_id, utterance_id) IN (SELECT session_id, utterance_id FROM tool_invocations)
-  GROUP BY 1, 2
+  FROM events WHERE utterance_id IN (SELECT utterance_id FROM tool_invocations) GROUP BY 1, 2
 ),
 stamps AS (
   SELECT session_id, invocation_id, min(CASE WHEN kind = 'ToolStarted' THEN at_samples END) AS started,
          min(CASE WHEN kind IN ('ToolFinished', 'ToolFailed') THEN at_samples END) AS answered,
          min(CASE WHEN kind = 'ResultDelivered' THEN at_samples END) AS spoken
-  FROM events WHERE kind IN ('ToolStarted', 'ToolFinished', 'ToolFailed', 'ResultDelivered') AND invocation_id IS NOT NULL GROUP BY 1, 2
+  FROM events WHERE invocation_id IS NOT NULL GROUP BY 1, 2
 )
 SELECT i.session_id, i.invocation_id, i.action, i.status, coalesce(s.engine, 'unknown') AS engine, s.persona, i.tier, i.latency_ms,
        i.delivered_how, i.words_asked, i.words_heard, i.interrupted, i.fidelity_wer,
