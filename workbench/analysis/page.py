@@ -6,6 +6,7 @@ import html
 from importlib.resources import files
 from typing import Any
 
+import plotly.graph_objects as go
 from plotly.io.json import to_json_plotly
 from plotly.offline import get_plotlyjs
 
@@ -15,10 +16,10 @@ from workbench.analysis.report import Report, Section
 
 def page(report: Report) -> str:
     """The whole page. Texts are escaped, and nothing in the data can end the script that carries it."""
-    figures = [figure.to_plotly_json() for section in report.sections for figure in section.figures]
+    figures = [figure for section in report.sections for figure in section.figures]
     data = {
-        "figures": [_plain(figure) for figure in figures],
-        "templates": {name: theme.template(name).to_plotly_json() for name in ("light", "dark")},
+        "figures": [plain(figure) for figure in figures],
+        "templates": templates(),
     }
     numbers = iter(range(len(figures)))
     body = "".join(_section(section, [next(numbers) for _figure in section.figures]) for section in report.sections)
@@ -42,13 +43,19 @@ def page(report: Report) -> str:
 
 def _section(section: Section, numbers: list[int]) -> str:
     figures = "".join(f'<div class="figure" data-figure="{number}"></div>' for number in numbers)
-    tables = "".join(f'<div class="scroll">{table}</div>' for table in section.tables)
+    tables = "".join(f'<div class="scroll">{table if isinstance(table, str) else table.html}</div>' for table in section.tables)
     return f"<section><h2>{html.escape(section.title)}</h2><p>{html.escape(section.text)}</p>{figures}{tables}</section>"
 
 
-def _plain(figure: dict[str, Any]) -> dict[str, Any]:
-    """The figure without its template: the page gives it the one of the theme."""
-    return {"data": figure["data"], "layout": {name: value for name, value in figure["layout"].items() if name != "template"}}
+def plain(figure: go.Figure) -> dict[str, Any]:
+    """The figure without its template: whoever shows it gives it the one of the theme."""
+    told = figure.to_plotly_json()
+    return {"data": told["data"], "layout": {name: value for name, value in told["layout"].items() if name != "template"}}
+
+
+def templates() -> dict[str, Any]:
+    """Plotly's template of each theme."""
+    return {name: theme.template(name).to_plotly_json() for name in ("light", "dark")}
 
 
 def _json(data: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -14,18 +14,24 @@ from workbench.analysis.figures import latency as latency_figures
 from workbench.analysis.figures import personas as persona_figures
 from workbench.analysis.figures import timeline as timeline_figures
 from workbench.analysis.source import Source
-from workbench.analysis.tables import table_html
+from workbench.analysis.tables import Table
 from workbench.dynamics import definitions
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading, a few plain sentences, then figures and tables (HTML)."""
+    """A heading, a few plain sentences, then figures and tables."""
 
     title: str
     text: str
     figures: list[go.Figure] = field(default_factory=list)
-    tables: list[str] = field(default_factory=list)
+    tables: Sequence[Table | str] = ()
+    """A text is HTML that is ready."""
+
+    @property
+    def kept(self) -> list[Table]:
+        """The tables that are there with all their digits."""
+        return [table for table in self.tables if isinstance(table, Table)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +64,27 @@ def latency_report(source: Source) -> Report:
                 "below 100 % by those left unanswered. Intervals are bootstrapped over talks.",
                 [latency_figures.answered_within(found, "engine"), _by_persona(on_one, engine)],
                 [
-                    table_html(latency.summary(found, "engine")),
-                    table_html(latency.summary(on_one, "persona"), caption=f"talks on {engine}"),
+                    Table("answers_by_engine", latency.summary(found, "engine")),
+                    Table("answers_by_persona", latency.summary(on_one, "persona"), f"talks on {engine}"),
                 ],
             ),
             Section(
                 "Stages",
                 "What each stage of answering took. `asr` runs within `end_of_turn`.",
                 [],
-                [table_html(latency.stages(source))],
+                [Table("stages", latency.stages(source))],
             ),
             Section(
                 "Tools",
                 "From the end of the user's words to the first audible sample of the result.",
                 [latency_figures.tool_waterfall(calls)],
-                [table_html(tools.summary(calls))],
+                [Table("tools", tools.summary(calls))],
             ),
             Section(
                 "Frames",
                 "The work on each frame of 80 ms, in talks held in real time only.",
                 [latency_figures.frame_strip(latency.frame_strip(source))],
-                [table_html(latency.frames(source))],
+                [Table("frames", latency.frames(source))],
             ),
         ],
     )
@@ -91,13 +97,13 @@ def barge_in_report(source: Source) -> Report:
     on_one = found[found["engine"] == engine]
     sections = [
         Section(
-            "Outcomes",
+            "Barge-ins",
             "Yielded: the agent stopped within 2 s of the onset. Ignored: it talked on. Censored: the user stopped first, or the talk "
             "ended, and nobody can know. Shares of yielding are of those that were decided.",
             [barge_in_figures.outcomes(barge_in.summary(rows, by), by) for by, rows in (("engine", found), ("persona", on_one))],
             [
-                table_html(barge_in.summary(found, "engine")),
-                table_html(barge_in.summary(on_one, "persona"), caption=f"talks on {engine}"),
+                Table("barge_ins_by_engine", barge_in.summary(found, "engine")),
+                Table("barge_ins_by_persona", barge_in.summary(on_one, "persona"), f"talks on {engine}"),
             ],
         ),
         Section(
@@ -123,7 +129,7 @@ def persona_report(source: Source) -> Report:
             f"Talks on {data.engine} only. A version is the hash of a persona's content, so an edited prompt stands beside what it was. "
             "An interval needs five talks.",
             [persona_figures.comparison(measured, data.engine)],
-            [table_html(measured[["version", "title", "unit", "sessions", "value", "low", "high"]])],
+            [Table("measures", measured[["version", "title", "unit", "sessions", "value", "low", "high"]])],
         )
     ]
     if len(data.versions) >= 2:
@@ -136,10 +142,16 @@ def persona_report(source: Source) -> Report:
                 "A version is called better only where the interval of the difference leaves out zero. Intervals are not corrected for the "
                 "number of measures.",
                 [persona_figures.difference(compared, first, second)],
-                [table_html(compared, caption=f"first: {first}, second: {second}")],
+                [Table("compared", compared, f"first: {first}, second: {second}")],
             )
         )
     return Report("Personas", _facts(source), sections)
+
+
+def talks_report(source: Source) -> Report:
+    """The reports on latency and on barge-ins in one."""
+    first, second = latency_report(source), barge_in_report(source)
+    return Report("Latency and barge-ins", first.facts, [*first.sections, *second.sections])
 
 
 REPORTS: Mapping[str, Callable[[Source], Report]] = {"latency": latency_report, "barge-in": barge_in_report, "persona": persona_report}

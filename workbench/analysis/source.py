@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +20,7 @@ import pyarrow as pa
 from workbench.store.audio_export import AUDIO_FOLDER
 from workbench.store.base import Store
 from workbench.store.derived import DERIVED, EVENTS, with_payload_columns
-from workbench.store.export import EXPORTED, read_schema
+from workbench.store.export import EXPORTED, SESSIONS, read_schema
 
 
 class AnalysisError(Exception):
@@ -97,31 +99,60 @@ def _to_pandas(table: pa.Table) -> pd.DataFrame:
     return table.to_pandas()
 
 
+@dataclass(frozen=True, slots=True)
+class Talks:
+    """Which talks are asked about, of those that are over: begun at or after `since` and before `until` (aware times), on `engine`, with
+    `persona`. What is None does not narrow."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    engine: str | None = None
+    persona: str | None = None
+
+    def condition(self, after: int = 0) -> tuple[str, list[Any]]:
+        """The condition on `voice_sessions`, its parameters numbered after `after`, and their values."""
+        filters: list[tuple[str, Any]] = [
+            ("started_at >= {}", self.since),
+            ("started_at < {}", self.until),
+            ("coalesce(engine, 'unknown') = {}", self.engine),
+            ("persona = {}", self.persona),
+        ]
+        used = [(condition, value) for condition, value in filters if value is not None]
+        told = [condition.format(f"${after + number}") for number, (condition, _value) in enumerate(used, start=1)]
+        # A talk that goes on may still answer: its last turn is not unanswered yet.
+        return " AND ".join(["NOT is_active", *told]), [value for _condition, value in used]
+
+
 class StoreSource:
-    """The store itself, for the pages of a running workbench."""
+    """The store itself, for the pages of a running workbench. `talks` narrows the table `sessions`, with which every other is joined;
+    without it those that go on are there too."""
 
     name = "store"
 
-    def __init__(self, store: Store, audio_dir: Path) -> None:
+    def __init__(self, store: Store, audio_dir: Path, talks: Talks | None = None) -> None:
         self._store = store
         self._audio_dir = audio_dir
+        self._talks = talks
 
     def frame(self, sql: str, params: Sequence[Any] = ()) -> pd.DataFrame:
-        rows = self._store.query(_with_names(sql), params)
+        where, values = self._talks.condition(len(params)) if self._talks is not None else ("TRUE", [])
+        asked, given = _with_names(sql, where), [*params, *values]
+        rows = self._store.query(asked, given)
         if rows:
             return pd.DataFrame(rows)
         # Nothing tells the columns of no rows; one row of NULLs does.
-        nothing = f"SELECT q.* FROM (SELECT 1 AS one) AS d LEFT JOIN ({_with_names(sql)}) AS q ON FALSE"  # noqa: S608 - the caller's SQL
-        return pd.DataFrame(self._store.query(nothing, params)).iloc[:0]
+        nothing = f"SELECT q.* FROM (SELECT 1 AS one) AS d LEFT JOIN ({asked}) AS q ON FALSE"  # noqa: S608 - the caller's SQL
+        return pd.DataFrame(self._store.query(nothing, given)).iloc[:0]
 
     def recording(self, session_id: str) -> Path | None:
         path = self._audio_dir / f"{session_id}.flac"
         return path if path.is_file() else None
 
 
-def _with_names(sql: str) -> str:
-    """The SQL with the short names of the tables put before it."""
+def _with_names(sql: str, where: str) -> str:
+    """The SQL with the short names of the tables put before it; only the sessions `where` are there."""
     tables = {table.name: f"SELECT * FROM {table.source}" for table in EXPORTED}  # noqa: S608 - our own tables
+    tables[SESSIONS.name] += f" WHERE {where}"
     tables[EVENTS] = with_payload_columns(tables[EVENTS])
     tables |= {derived.name: derived.sql for derived in DERIVED}
     names = ", ".join(f"{name} AS NOT MATERIALIZED ({select})" for name, select in tables.items())

@@ -73,13 +73,47 @@ _ENDS = {"low_ms": "high_ms", "yield_low": "yield_high", "low": "high"}
 """The column that an interval begins in, and the one that it ends in: shown as one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A frame that is shown as a table, and kept as it is in a file. `name`: what the file is called, in letters and underscores."""
+
+    name: str
+    frame: pd.DataFrame
+    caption: str = ""
+
+    @property
+    def html(self) -> str:
+        return table_html(self.frame, caption=self.caption)
+
+    @property
+    def columns(self) -> list[str]:
+        """Of the frame, those that are shown; a column that ends an interval is shown in the one that begins it."""
+        return [name for name in self.frame.columns if name in COLUMNS]
+
+    @property
+    def cells(self) -> list[list[str]]:
+        """What is shown, row by row: plain text."""
+        return [[_cell(row, name) for name in self.columns] for _number, row in self.frame.iterrows()]
+
+    @property
+    def csv(self) -> str:
+        """Every column and every digit. A text that a spreadsheet would take for a formula is quoted with an apostrophe."""
+        kept = self.frame.map(lambda value: f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA else value)
+        return str(kept.to_csv(index=False, lineterminator="\n"))
+
+
+_FORMULA = tuple("=+-@\t\r")
+"""How a cell begins that spreadsheets calculate (OWASP, CSV injection)."""
+
+
 def table_html(found: pd.DataFrame, *, caption: str = "") -> str:
     """The frame as a table; columns that `COLUMNS` does not know are left out."""
-    names = [name for name in found.columns if name in COLUMNS]
-    head = "".join(f"<th{_side(found[name])}>{html.escape(COLUMNS[name].heading)}</th>" for name in names)
+    table = Table("", found, caption)
+    sides = [' class="text"' if is_text(found[name]) else "" for name in table.columns]
+    head = "".join(f"<th{side}>{html.escape(COLUMNS[name].heading)}</th>" for name, side in zip(table.columns, sides, strict=True))
     body = "".join(
-        "<tr>" + "".join(f"<td{_side(found[name])}>{html.escape(_cell(row, name))}</td>" for name in names) + "</tr>"
-        for _number, row in found.iterrows()
+        "<tr>" + "".join(f"<td{side}>{html.escape(cell)}</td>" for cell, side in zip(row, sides, strict=True)) + "</tr>"
+        for row in table.cells
     )
     told = f"<caption>{html.escape(caption)}</caption>" if caption else ""
     return f'<table class="wb-table">{told}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
@@ -102,5 +136,6 @@ def shown(value: object, column: Column) -> str:
     return f"{number:,.{column.digits}f}"
 
 
-def _side(values: pd.Series) -> str:
-    return "" if pd.api.types.is_numeric_dtype(values) or values.isna().all() else ' class="text"'
+def is_text(values: pd.Series) -> bool:
+    """Whether a column holds words, which are read from the left."""
+    return not (pd.api.types.is_numeric_dtype(values) or values.isna().all())

@@ -10,7 +10,21 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from workbench.api import docs, duplex, errors, health, one_session, orchestrator, personas, session_table, sessions, speech, tools, upkeep
+from workbench.api import (
+    docs,
+    duplex,
+    errors,
+    health,
+    latency,
+    one_session,
+    orchestrator,
+    personas,
+    session_table,
+    sessions,
+    speech,
+    tools,
+    upkeep,
+)
 from workbench.api.body_limit import BodyLimit
 from workbench.api.context import Context, make_context
 from workbench.api.known_host import KnownHost
@@ -51,7 +65,7 @@ def create_app(workbench: Workbench) -> FastAPI:
     app.add_middleware(BodyLimit, prefixes=("/api/", "/voice/"))
     app.add_middleware(KnownHost, settings=workbench.settings)
     errors.install(app)
-    for part in (health, duplex, sessions, session_table, one_session, speech, orchestrator, tools, personas, upkeep, docs):
+    for part in (health, duplex, sessions, session_table, one_session, speech, orchestrator, tools, personas, latency, upkeep, docs):
         app.include_router(part.router)
     app.include_router(chat_router(context.entrance.open, ChatOptions(allowed_origins=workbench.settings.allowed_origins)))
     return app

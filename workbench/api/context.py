@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from workbench.api.entrance import Entrance
 from workbench.api.probes import Probes
+from workbench.api.reports import Reports
 from workbench.api.text_talks import TextTalks
 from workbench.api.tool_states import ToolStates
 from workbench.assembly import Workbench
@@ -25,13 +26,15 @@ class Context:
     probes: Probes
     text_talks: TextTalks
     tool_states: ToolStates
+    reports: Reports
 
 
 def make_context(workbench: Workbench) -> Context:
     telemetry = Telemetry(workbench)
     text_talks = TextTalks(recorder=workbench.recorder, bridge_for=workbench.bridge_for, responder_for=workbench.responder_for)
     entrance, probes, tool_states = Entrance(workbench, telemetry), Probes(workbench.roster), ToolStates(workbench.fleet)
-    return Context(workbench, telemetry, entrance, probes, text_talks, tool_states)
+    reports = Reports(workbench.store, workbench.settings.audio_dir)
+    return Context(workbench, telemetry, entrance, probes, text_talks, tool_states, reports)
 
 
 def _context(request: Request) -> Context:

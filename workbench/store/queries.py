@@ -49,6 +49,12 @@ def list_sessions(
     )
 
 
+def talk_counts(store: Store) -> dict[str, dict[str, int]]:
+    """The `engines` and `personas` of talks that are over, by name, with how many talks had each."""
+    select = "SELECT coalesce({0}, 'unknown') AS name, count(*) AS n FROM voice_sessions WHERE NOT is_active GROUP BY 1 ORDER BY 2 DESC, 1"
+    return {f"{column}s": {row["name"]: row["n"] for row in store.query(select.format(column))} for column in ("engine", "persona")}
+
+
 def get_session(store: Store, session_id: str) -> dict[str, Any] | None:
     """One talk with everything that is derived of it: the row of `voice_sessions` and its counts, and lists `turns`, `decisions`,
     `tool_invocations`, `barge_ins` in order of session time, and `audio` (the row of `voice_recordings`, or None). None when unknown.

@@ -82,10 +82,15 @@ def nothing(title: str, why: str) -> go.Figure:
     return made
 
 
+CAPTION = "caption"
+"""The name of the annotation that is a caption: a page may show it as text of its own, which wraps."""
+
+
 def caption(made: go.Figure, text: str) -> go.Figure:
     """A line under the figure: the source of what it is compared with, or how it was counted."""
     made.update_layout(margin_b=92)
-    made.add_annotation(text=said(text), x=0, y=0, xref="paper", yref="paper", yshift=-70, xanchor="left", align="left", font={"size": 11})
+    place = {"x": 0, "y": 0, "xref": "paper", "yref": "paper", "yshift": -70, "xanchor": "left", "align": "left"}
+    made.add_annotation(name=CAPTION, text=said(text), font={"size": 11}, **place)
     return made
 
 

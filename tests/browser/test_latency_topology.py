@@ -1,0 +1,133 @@
+"""The Latency page and the Topology page on one real server whose store is known, in a real browser."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from chromium import CHROMIUM, Visit, visiting
+from servers import Running, opened_store, running
+
+from tests.analysis.known_talks import fill
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: apt-get install chromium"),
+]
+SCRIPT = "<script>window.stolen = 1</script><img src=x onerror='window.stolen = 1'>"
+PICTURES = "WORKBENCH_TAKE_PICTURE"
+"""Set: the pages are kept as the README's pictures."""
+MEDIAN = (
+    "SELECT median(t.latency_ms) AS ms, count(*) AS n FROM voice_turns t JOIN voice_sessions s ON s.session_id = t.session_id "
+    "WHERE t.speaker = 'agent' AND t.latency_ms IS NOT NULL AND s.engine = 'classic' AND s.persona = $1"
+)
+
+
+@pytest.fixture(scope="module")
+def known() -> dict[str, Any]:
+    """What the store told before the server had it."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, known: dict[str, Any]) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("pages") / "var"
+    folder.mkdir()
+    with opened_store(folder) as store:
+        fill(store)
+        store.write(("UPDATE voice_sessions SET persona = $1 WHERE persona = 'slow'", [SCRIPT]))
+        store.write(("UPDATE voice_tool_invocations SET action = $1", [SCRIPT]))
+        known["quick"] = store.query(MEDIAN, ["quick"])[0]
+        known[SCRIPT] = store.query(MEDIAN, [SCRIPT])[0]
+    with running(folder) as started:
+        yield started
+
+
+@contextmanager
+def latency_page(server: Running, query: str = "", state: str = "up", **context: Any) -> Iterator[Visit]:
+    with visiting(f"{server.url}/latency{query}", wav=None, ready=f"#wb-latency-state[data-state={state}]", **context) as visit:
+        yield visit
+        assert (visit.complaints, visit.outside) == ([], [])
+        assert visit.page.evaluate("window.stolen") is None
+
+
+def shown(visit: Visit, table: str, first: str) -> dict[str, str]:
+    """One row of a table as the page shows it, by its headings."""
+    row = visit.page.locator(f"[data-table={table}] tbody tr", has_text=first).first
+    cells: dict[str, str] = row.evaluate("row => Object.fromEntries([...row.cells].map((cell) => [cell.dataset.column, cell.textContent]))")
+    return cells
+
+
+def test_latencies_are_those_of_the_store_and_the_address_says_which(server: Running, known: dict[str, Any]) -> None:
+    with latency_page(server, "?engine=classic") as visit:
+        page = visit.page
+        quick = shown(visit, "answers_by_persona", "quick")
+        assert (quick["n"], quick["median, ms ↓"]) == (str(known["quick"]["n"]), f"{known['quick']['ms']:,.0f}")
+        hostile = shown(visit, "answers_by_persona", "<script>")
+        assert hostile["persona"] == SCRIPT, "what people wrote is text"
+        assert hostile["median, ms ↓"] == f"{known[SCRIPT]['ms']:,.0f}"
+        assert SCRIPT in page.inner_text("[data-table=tools]")
+        assert page.locator(".wb-drawing[data-drawn] .main-svg").count() >= 10
+        assert page.locator("#wb-report-body script, #wb-report-body img").count() == 0
+
+        page.select_option("select[name=persona]", "quick")
+        page.wait_for_selector("#wb-facts:has-text('persona quick')")
+        page.wait_for_selector("#wb-latency-state[data-state=up]")
+        assert page.url.endswith("?engine=classic&persona=quick")
+        assert page.locator("[data-table=answers_by_persona] tbody tr").count() == 1
+        with page.expect_download() as download:
+            page.click("[data-table=answers_by_persona] .wb-file")
+        (row,) = csv.DictReader(download.value.path().read_text().splitlines())
+        assert float(row["median_ms"]) == pytest.approx(known["quick"]["ms"])
+        with page.expect_download() as download:
+            page.click("#wb-report")
+        assert "persona quick" in download.value.path().read_text("utf-8")
+        page.go_back()
+        page.wait_for_selector("[data-table=answers_by_persona] tr:has-text('<script>')")
+
+
+def test_what_is_empty_or_down_says_what_to_do(server: Running) -> None:
+    with latency_page(server, "?window=1h", state="empty") as visit:
+        assert "There are 14 in all" in visit.page.inner_text("#wb-latency-state")
+        assert visit.page.evaluate("performance.getEntriesByType('resource').filter((one) => one.name.includes('plotly')).length") == 0
+        visit.page.select_option("select[name=window]", "days")
+        visit.page.fill("input[name=until]", "2026-05-04")
+        visit.page.wait_for_selector("#wb-latency-state[data-state=up]:has-text('4 of 14')")
+        visit.page.route("**/api/latency?*", lambda route: route.fulfill(status=503, json={"error": "The store is closed."}))
+        visit.page.select_option("select[name=engine]", "echo")
+        visit.page.wait_for_selector("#wb-latency-state[data-state=down]:has-text('The store is closed.')")
+        visit.complaints.clear()
+
+
+def test_the_latency_page_in_both_themes_and_widths(server: Running) -> None:
+    for scheme, width in (("dark", 390), ("light", 1280)):
+        with latency_page(server, color_scheme=scheme, viewport={"width": width, "height": 860}) as visit:
+            page = visit.page
+            assert page.locator(f".wb-drawing[data-drawn={scheme}]").count() >= 10
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, "the page scrolls sideways"
+            assert page.evaluate("[...document.querySelectorAll('.wb-counted')].every((one) => one.scrollWidth <= one.clientWidth)")
+            other = "light" if scheme == "dark" else "dark"
+            page.emulate_media(color_scheme=other)
+            page.wait_for_function(f"document.querySelectorAll('.wb-drawing[data-drawn={other}]').length >= 10")
+            page.focus("select[name=window]")
+            page.keyboard.press("Tab")
+            assert page.evaluate("document.activeElement.name") == "engine"
+            if folder := os.environ.get(PICTURES):
+                page.emulate_media(color_scheme=scheme)
+                page.screenshot(path=Path(folder) / f"latency-{scheme}-{width}.png", full_page=True)
+
+
+def test_a_program_that_unpacks_nothing_gets_the_script_too(server: Running) -> None:
+    packed = httpx.get(f"{server.url}/talk/plotly.js")
+    assert packed.headers["content-encoding"] == "gzip"
+    plain = httpx.get(f"{server.url}/talk/plotly.js", headers={"accept-encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert plain.text == packed.text
+    assert "immutable" in plain.headers["cache-control"]
