@@ -21,13 +21,23 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
+from workbench.bridge.words import tokens
+
 Category = Literal["turn-taking", "pauses", "interruption", "backchannel", "noise", "tools", "long-talk", "service-role"]
 Cue = Literal["talk_start", "agent_starts", "agent_stops", "agent_words", "tool_started", "tool_finished"]
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,47}$")]
 
 
+class Misfit(ValueError):
+    """Two parts of a scenario do not fit together. `loc` is the path to the one that is to be mended, as pydantic writes paths."""
+
+    def __init__(self, loc: tuple[int | str, ...], message: str) -> None:
+        super().__init__(message)
+        self.loc = loc
+
+
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class When(_Strict):
@@ -160,6 +170,9 @@ class Says(_Strict):
     def _something(self) -> Says:
         if not (self.any_of or self.all_of or self.none_of):
             raise ValueError("give any_of, all_of or none_of")
+        for phrase in (*self.any_of, *self.all_of, *self.none_of):
+            if not tokens(phrase):
+                raise ValueError(f"{phrase!r} holds no word to look for")
         return self
 
 
@@ -237,21 +250,36 @@ class Scenario(_Strict):
     @model_validator(mode="after")
     def _names_fit(self) -> Scenario:
         known: set[str] = set()
-        for step in self.user:
+        for number, step in enumerate(self.user):
             if step.id in known:
-                raise ValueError(f"two steps have the id {step.id!r}")
+                raise Misfit(("user", number, "id"), f"two steps have the id {step.id!r}")
             if step.when is not None and step.when.after is not None and step.when.after not in known:
-                raise ValueError(f"step {step.id!r} waits for {step.when.after!r}, which is no step before it")
+                wanted = f"step {step.id!r} waits for {step.when.after!r}, which is no step before it"
+                raise Misfit(("user", number, "when", "after"), wanted)
             known.add(step.id)
-        for expectation in self.expect:
-            for name in _named(expectation):
+        for number, expectation in enumerate(self.expect):
+            for field, name in _named(expectation):
                 if name not in known:
-                    raise ValueError(f"{expectation.expect} names the step {name!r}; the steps are: {', '.join(sorted(known))}")
+                    steps = ", ".join(sorted(known))
+                    raise Misfit(("expect", number, field), f"{expectation.expect} names the step {name!r}; the steps are: {steps}")
         return self
 
 
-def _named(expectation: BaseModel) -> Iterator[str]:
-    for field in ("after", "step"):
-        if (name := getattr(expectation, field, None)) is not None:
-            yield name
-    yield from getattr(expectation, "between", ())
+def steps_named(expectation: Expectation) -> tuple[str, ...]:
+    """The ids of the steps that an expectation names."""
+    return tuple(name for _field, name in _named(expectation))
+
+
+def _named(expectation: Expectation) -> Iterator[tuple[str, str]]:
+    match expectation:
+        case Answers():
+            yield "after", expectation.after
+        case Says(after=str(step)):
+            yield "after", step
+        case Ignores() | Yields() | TalksOn():
+            yield "step", expectation.step
+        case Silent():
+            for step in expectation.between:
+                yield "between", step
+        case _:
+            pass

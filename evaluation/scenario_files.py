@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from evaluation.scenario import Clip, Scenario
+from evaluation.scenario import Clip, Misfit, Scenario
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 """The shipped suites: every folder below is one."""
@@ -30,12 +30,11 @@ def load_scenario(path: Path) -> Scenario:
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         raise ScenarioError(f"{path}{f':{mark.line + 1}' if mark else ''}: not YAML: {error}") from error
+    _refuse_doubles(node, path)
     try:
         scenario = Scenario.model_validate(content)
     except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"])) or "the file"
-        raise ScenarioError(f"{path}:{_line(node, fault['loc'])}: {where}: {fault['msg']} (given: {_short(fault['input'])})") from error
+        raise ScenarioError(f"{path}:{_first_fault(node, error)}") from error
     if scenario.id != path.stem:
         raise ScenarioError(f"{path}:{_line(node, ('id',))}: the id is {scenario.id!r}, the file is {path.stem!r}; make them equal")
     digest = hashlib.sha256(text.encode())
@@ -54,9 +53,39 @@ def load_suite(name: str) -> list[Scenario]:
     place = SCENARIOS / name if (SCENARIOS / name).is_dir() and "/" not in name else Path(name)
     paths = [place] if place.is_file() else sorted(place.glob("*.yaml"))
     if not paths:
-        shipped = ", ".join(sorted(folder.name for folder in SCENARIOS.iterdir() if any(folder.glob("*.yaml"))))
+        shipped = ", ".join(sorted({path.parent.name for path in SCENARIOS.glob("*/*.yaml")}))
         raise ScenarioError(f"{name!r} is no suite, no folder with *.yaml and no file. Shipped suites: {shipped or 'none'}.")
     return [load_scenario(path) for path in paths]
+
+
+def _first_fault(node: Any, error: ValidationError) -> str:
+    """`line: where: what`, of the first fault."""
+    fault = error.errors()[0]
+    reason = fault.get("ctx", {}).get("error")
+    loc, given = fault["loc"], f" (given: {_short(fault['input'])})"
+    if isinstance(reason, Misfit):
+        # Found by looking at the whole: the path is the parts' own, and what was given is the whole file.
+        loc, given = reason.loc, ""
+    return f"{_line(node, loc)}: {'.'.join(map(str, loc)) or 'the file'}: {fault['msg']}{given}"
+
+
+def _refuse_doubles(node: Any, path: Path) -> None:
+    """YAML lets a key be given twice and keeps the last: half a scenario would be lost without a word."""
+    waiting, seen = [node], set()
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        if isinstance(part, yaml.SequenceNode):
+            waiting += part.value
+        elif isinstance(part, yaml.MappingNode):
+            keys: set[str] = set()
+            for key, value in part.value:
+                if str(key.value) in keys:
+                    raise ScenarioError(f"{path}:{key.start_mark.line + 1}: the key {_short(key.value)} is given twice")
+                keys.add(str(key.value))
+                waiting.append(value)
 
 
 def _line(node: Any, loc: tuple[int | str, ...]) -> int:
