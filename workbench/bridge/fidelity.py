@@ -47,11 +47,12 @@ class Hearer(Protocol):
 def word_error_rate(reference: str, transcript: str) -> float | None:
     """Word errors per word of `reference`, 0 or more; None for a reference without words. Case, punctuation and contractions make no
     difference, and numbers are the words they are said with: "84" is "eighty four"."""
-    asked = _words(reference)
-    return float(jiwer.wer(" ".join(asked), " ".join(_words(transcript)))) if asked else None
+    asked = spoken_words(reference)
+    return float(jiwer.wer(" ".join(asked), " ".join(spoken_words(transcript)))) if asked else None
 
 
-def _words(text: str) -> list[str]:
+def spoken_words(text: str) -> list[str]:
+    """The words of `text` as they are said and compared: lower case, no punctuation, contractions written out, numbers in words."""
     return [word for token in tokens(text) for word in _said(token)]
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from workbench.dynamics.backchannels import TimedText, backchannels
-from workbench.dynamics.barge_ins import barge_ins
+from workbench.dynamics.backchannels import TimedText, backchannels, backchannels_of
+from workbench.dynamics.barge_ins import BargeInFound, barge_ins
 from workbench.dynamics.floor import OffsetSummary, floor_transfer_offsets, summarise
 from workbench.dynamics.segments import SAMPLES_PER_MS, Segment, clip, ipus, total_samples
 from workbench.dynamics.states import State, dead_air, stretches
-from workbench.dynamics.turns import turns
+from workbench.dynamics.turns import USER, turns
 
 MINUTE_SAMPLES = 60_000 * SAMPLES_PER_MS
 
@@ -50,6 +50,12 @@ class TalkSummary:
     """Overlap over the duration of the talk."""
 
 
+def interruptions(user: Sequence[Segment], agent: Sequence[Segment], user_words: Sequence[TimedText] = ()) -> list[BargeInFound]:
+    """The barge-ins of two tracks by onset, without the user's acknowledgements."""
+    acknowledged = {found.start for found in backchannels_of(USER, user, agent, user_words)}
+    return barge_ins([ipu for ipu in ipus(user) if ipu.start not in acknowledged], agent)
+
+
 def summarise_talk(
     user: Sequence[Segment],
     agent: Sequence[Segment],
@@ -73,8 +79,7 @@ def summarise_talk(
 
     taken = turns(users, agents)
     heard = backchannels(users, agents, user_words, agent_words)
-    acknowledged = {b.start for b in heard if b.speaker == "user"}
-    outcomes = [found.outcome for found in barge_ins([s for s in users if s.start not in acknowledged], agents)]
+    outcomes = [found.outcome for found in interruptions(users, agents, user_words)]
     speech = total_samples(users) + total_samples(agents)
     overlap = rate(of("overlap"))
     duration_s = (window.end - window.start) / (1_000 * SAMPLES_PER_MS)
