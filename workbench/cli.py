@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from collections.abc import Mapping
+from typing import ClassVar
 
-import typer
-from typer.core import TyperCommand, TyperGroup
+from workbench.commands.found import FoundCommands, new_app
 
-COMMANDS = ("serve", "talk", "gateway", "offline", "migrate", "export", "rescore", "report", "doctor", "intents", "tools")
+COMMANDS = ("serve", "talk", "gateway", "offline", "migrate", "export", "rescore", "report", "evaluate", "doctor", "intents", "tools")
 """Each is the function of the same name in the module of the same name in `workbench.commands`."""
 
 
-class Commands(TyperGroup):
-    """Finds a command by importing its module."""
+class Commands(FoundCommands):
+    """All of them."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = import_module(f"workbench.commands.{cmd_name}")
-        alone = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
-        alone.command(cmd_name)(getattr(module, cmd_name))
-        found = typer.main.get_command(alone)
-        return found if isinstance(found, TyperCommand) else None
+    places: ClassVar[Mapping[str, str]] = {name: f"workbench.commands.{name}:{name}" for name in COMMANDS}
 
 
-app = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
+app = new_app(Commands, no_args_is_help=True)
 
 
 @app.callback()

@@ -1,0 +1,35 @@
+"""`workbench evaluate`: personas and engines measured with scripted users, compared, and set beside published benchmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from workbench.commands.found import FoundCommands, new_app
+
+SUITE = "suite"
+"""The form that is meant when the first word is none."""
+
+
+class Forms(FoundCommands):
+    """The forms of the command. `workbench evaluate core ...` is short for `workbench evaluate suite core ...`."""
+
+    places: ClassVar[Mapping[str, str]] = {
+        SUITE: "workbench.commands.evaluate.suite:suite",
+    }
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.places and args[0] not in ctx.help_option_names:
+            args = [SUITE, *args]
+        return super().parse_args(ctx, args)
+
+    def format_usage(self, ctx: Any, formatter: Any) -> None:
+        formatter.write_usage(ctx.command_path, "SUITE [OPTIONS] | FORM [ARGS]...")
+
+
+evaluate = new_app(Forms, no_args_is_help=True, subcommand_metavar="FORM")
+
+
+@evaluate.callback(epilog="workbench evaluate FORM --help tells the options of each.")
+def forms() -> None:
+    """Scripted users against personas and engines."""
