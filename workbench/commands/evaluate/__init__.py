@@ -16,6 +16,8 @@ class Forms(FoundCommands):
 
     places: ClassVar[Mapping[str, str]] = {
         SUITE: "workbench.commands.evaluate.suite:suite",
+        "compare": "workbench.commands.evaluate.compare:compare",
+        "lint": "workbench.commands.evaluate.lint:lint_personas",
     }
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
