@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -106,6 +106,46 @@ def read_run(out: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError) as fault:
         raise FolderError(f"{path} is no account of a run ({fault})") from fault
     return found
+
+
+def parts_of(out: Path, samples: Sequence[Sample]) -> list[str]:
+    """Who held the talks of a run: each engine with its parts, as they were told; one line for all where nothing changed in between.
+
+    Raises FolderError for a `talk.json` that cannot be read; samples without one are left out.
+    """
+    found: dict[str, None] = {}
+    for talk in filter(None, (_talk(out / sample.name) for sample in samples)):
+        for held in talk["talks"].values():
+            parts = ", ".join(f"{role} {part['name']}" for role, part in sorted(held["parts"].items()))
+            found[f"{held['engine']} ({parts})" if parts else held["engine"]] = None
+    return list(found)
+
+
+def rewritten(out: Path, samples: Sequence[Sample]) -> list[str]:
+    """Samples of a run whose words are no longer those that it wrote: another recogniser has been over the sound since."""
+    found = []
+    for sample in samples:
+        talk = _talk(out / sample.name)
+        if talk is not None and sha256(out / sample.name / "output.json") != talk["files"]["output.json"]:
+            found.append(sample.name)
+    return found
+
+
+def _talk(folder: Path) -> dict[str, Any] | None:
+    """A sample's `talk.json`; None where there is none. Raises FolderError."""
+    path = folder / TALK_FILE
+    if not path.exists():
+        return None
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        if not isinstance(found["files"]["output.json"], str):
+            raise TypeError("the digest of output.json is no text")
+        for talk in found["talks"].values():
+            if not isinstance(talk["engine"], str) or not all(isinstance(part["name"], str) for part in talk["parts"].values()):
+                raise TypeError("an engine or a part has no name")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
+        raise FolderError(f"{path} is no account of a talk ({fault})") from fault
+    return dict(found)
 
 
 def begin(out: Path, conditions: Conditions) -> None:

@@ -39,7 +39,8 @@ Better = Literal["lower", "higher", ""]
 @dataclass(frozen=True, slots=True)
 class Measure:
     """One figure of a task: a mean with its interval, files resampled. `n` counts the values it is a mean of, `files` those they are from.
-    `value` is None where it is not known, and `unknown` says why; `low` and `high` where fewer than two files have one."""
+    `value` is None where it is not known, and `unknown` says why; `low` and `high` where fewer than two files have one, or all
+    are alike."""
 
     key: str
     label: str
@@ -123,12 +124,23 @@ def score(
 
 def _measure(column: _Column, names: Sequence[str], resamples: int) -> Measure:
     by_sample = {name: tuple(values) for name, values in zip(names, column.values, strict=True) if values}
-    n = sum(map(len, by_sample.values()))
-    if len(by_sample) >= MIN_SESSIONS:
+    values = [value for file in by_sample.values() for value in file]
+    found = None
+    # Files that are all alike resample to themselves: an interval without width would claim a certainty that nobody has.
+    if len(by_sample) >= MIN_SESSIONS and len(set(values)) > 1:
         found = bootstrap(list(by_sample.values()), resamples=resamples)
-        return Measure(column.key, column.label, column.better, found.value, found.low, found.high, n, len(by_sample), "", by_sample)
-    value = sum(map(sum, by_sample.values())) / n if n else None
-    return Measure(column.key, column.label, column.better, value, None, None, n, len(by_sample), "" if n else column.unknown, by_sample)
+    return Measure(
+        key=column.key,
+        label=column.label,
+        better=column.better,
+        value=sum(values) / len(values) if values else None,
+        low=found.low if found is not None else None,
+        high=found.high if found is not None else None,
+        n=len(values),
+        files=len(by_sample),
+        unknown="" if values else column.unknown,
+        by_sample=by_sample,
+    )
 
 
 class _Answers:

@@ -15,12 +15,12 @@ def tables(scores: Scores, system: str) -> str:
     recogniser = "Parakeet's words" if scores.benchmark == "fdb-v1" else "the authors' own runs"
     lines = [
         f"{scores.benchmark} of {system}. Words: {scores.words}.",
-        f"Intervals: 95 %, bootstrap over files ({scores.resamples} resamples). "
+        f"Intervals: 95 %, bootstrap over files ({scores.resamples} resamples), none where all files are alike. "
         f"Published rows were not measured here and rest on {recogniser}.",
     ]
     if scores.missing:
         first = ", ".join(scores.missing[:NAMED]) + (", ..." if len(scores.missing) > NAMED else "")
-        lines.append(f"{len(scores.missing)} samples have no answer and are in no mean: {first}.")
+        lines.append(f"Samples without an answer, in no mean: {len(scores.missing)} ({first}).")
     for task in scores.tasks:
         lines += ["", *_task(task, scores, system)]
     return "\n".join(lines)
@@ -36,7 +36,8 @@ def _task(task: TaskScore, scores: Scores, system: str) -> list[str]:
         rows.append(
             [row.system, *(f"{figures[m.key]:.3f}" if m.key in figures else "–" for m in task.measures), f"published: {row.source}"]
         )
-    told = [f"- {m.label}: unknown, {m.unknown}." for m in task.measures if m.value is None]
+    reasons = dict.fromkeys(m.unknown for m in task.measures if m.value is None)
+    told = [f"- {', '.join(m.label for m in task.measures if m.unknown == reason)}: unknown, {reason}." for reason in reasons]
     return [
         f"### {task.task}",
         "",

@@ -97,11 +97,21 @@ def test_means_are_over_what_was_answered_and_say_so(tmp_path: Path) -> None:
     assert found["tor"].value == pytest.approx(2 / 3)
     assert found["latency_s"].value == pytest.approx(0.4)
     assert (found["latency_s"].n, found["latency_s"].files) == (2, 2)
-    assert found["latency_s"].low is not None
+    low, high = found["latency_s"].low, found["latency_s"].high
+    assert low is not None
+    assert high is not None
+    assert low < 0.4 < high
     told = tables(scores, "mine")
-    assert "1 samples have no answer" in told
+    assert "Samples without an answer, in no mean: 1 (candor_turn_taking/4)." in told
     assert "this run, 3 of 4 files" in told
     assert "| PersonaPlex-7b-v1 (released) | 0.908 | 0.170 | published: model card of nvidia/personaplex-7b-v1 |" in told
+
+
+def test_files_that_are_all_alike_have_no_interval(tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        answer(v1_sample(tmp_path, "candor_pause_handling", str(number)), ("no", 2.5, 3.6))
+    tor = measures(scored(read_benchmark("fdb-v1", tmp_path), tmp_path), "candor_pause_handling")["tor"]
+    assert (tor.value, tor.n, tor.low, tor.high) == (1.0, 3, None, None)
 
 
 def test_what_nobody_has_judged_is_unknown(tmp_path: Path) -> None:

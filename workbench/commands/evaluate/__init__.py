@@ -16,8 +16,8 @@ class Forms(FoundCommands):
 
     places: ClassVar[Mapping[str, str]] = {
         SUITE: "workbench.commands.evaluate.suite:suite",
-        "compare": "workbench.commands.evaluate.compare:compare",
-        "lint": "workbench.commands.evaluate.lint:lint_personas",
+        "fdb-v1": "workbench.commands.evaluate.fdb:fdb_v1",
+        "fdb-v1.5": "workbench.commands.evaluate.fdb:fdb_v15",
     }
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
