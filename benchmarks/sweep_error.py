@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from benchmarks.table import machine, table
 from evaluation.comparison import Comparison, Measure, Talk, compare
 from evaluation.measured import ADHERENCE, EXPECTATIONS
-from evaluation.statistics import RESAMPLES
 
 Floats = NDArray[np.float64]
 MEASURES: tuple[Measure, ...] = (*ADHERENCE, *EXPECTATIONS)
@@ -122,7 +121,7 @@ NULL: Mapping[str, Design] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sweeps", type=int, default=200)
-    parser.add_argument("--resamples", type=int, default=RESAMPLES)
+    parser.add_argument("--resamples", type=int, default=2_000)
     options = parser.parse_args()
     print(f"{machine()}\n")
     rows: list[Sequence[str | int]] = []

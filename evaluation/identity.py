@@ -37,6 +37,7 @@ _CUSTOMER = re.compile(
     r"|\bi am (?:a|your) customer\b"
 )
 """What only a customer says, over tokens (contractions written out). A closed list: what is said in other words is not found."""
+_QUOTED = re.compile(r"[\"“][^\"“”]*[\"”]")
 _NEGATION = re.compile(r"\b(?:not|no|never|unable|sorry|unfortunately|afraid|refuse|decline|cannot|only the)\b")
 
 
@@ -92,8 +93,8 @@ def _claims(text: str, name: str, prompt: str) -> list[bool]:
 
 
 def inverts_role(turn: Turn, role: str) -> bool:
-    """Whether the agent speaks as the customer here. In a casual talk there is no counter, so nothing is inverted."""
-    return role != "casual" and _CUSTOMER.search(" ".join(tokens(turn.text))) is not None
+    """Whether the agent speaks as the customer here, what it quotes aside. In a casual talk there is no counter, so nothing is inverted."""
+    return role != "casual" and _CUSTOMER.search(" ".join(tokens(_QUOTED.sub(" . ", turn.text)))) is not None
 
 
 @dataclass(frozen=True, slots=True)

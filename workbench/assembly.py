@@ -34,7 +34,7 @@ from workbench.engines.speech.counted import CountedAsr
 from workbench.engines.speech.recognisers import choose_recogniser
 from workbench.engines.speech.second_ear import SecondEar
 from workbench.engines.speech.synthesisers import FallbackTts, choose_synthesisers, voice_for
-from workbench.llm_endpoint import OpenAiEndpoint
+from workbench.llm_endpoint import FIRST_PIECE_TIMEOUT_S, OpenAiEndpoint
 from workbench.persona_library import PersonaLibrary, library_of
 from workbench.personas import Persona
 from workbench.sessions import Parts, Sessions
@@ -203,13 +203,14 @@ def _load_end_of_turn(settings: Settings, progress: Progress) -> EndOfTurn | Non
         return None
 
 
-def llm_endpoint(settings: Settings) -> OpenAiEndpoint | None:
+def llm_endpoint(settings: Settings, *, first_piece_timeout_s: float = FIRST_PIECE_TIMEOUT_S) -> OpenAiEndpoint | None:
     """The language model of the settings; None when none is set. Raises AssemblyError for an address or a key that cannot be one."""
     if settings.llm_base_url is None:
         return None
     key = settings.llm_api_key
     try:
-        return OpenAiEndpoint(settings.llm_base_url, settings.llm_model, key.get_secret_value() if key is not None else None)
+        secret = key.get_secret_value() if key is not None else None
+        return OpenAiEndpoint(settings.llm_base_url, settings.llm_model, secret, first_piece_timeout_s=first_piece_timeout_s)
     except ValueError as error:
         raise AssemblyError(str(error)) from error
 

@@ -123,6 +123,7 @@ def test_names(question: str, answer: str, right: int, wrong: int, untold: int) 
         ("How much do you charge?", True),
         ("My bike is broken.", True),
         ("What are your opening hours?", True),
+        ('I heard "how much do you charge".', False),
         ("Would you like to book a repair?", False),
         ("How can I help you with your bike?", False),
         ("Could you tell me your name and phone number?", False),

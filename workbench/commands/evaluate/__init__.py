@@ -18,6 +18,8 @@ class Forms(FoundCommands):
         SUITE: "workbench.commands.evaluate.suite:suite",
         "fdb-v1": "workbench.commands.evaluate.fdb:fdb_v1",
         "fdb-v1.5": "workbench.commands.evaluate.fdb:fdb_v15",
+        "compare": "workbench.commands.evaluate.compare:compare",
+        "lint": "workbench.commands.evaluate.lint:lint_personas",
     }
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
