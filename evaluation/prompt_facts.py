@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from evaluation.spoken_figures import MONTHS, Figure, Kind, agreeing, figures
-from workbench.bridge.words import tokens, word_set
+from workbench.bridge.numbers import read_number
+from workbench.bridge.words import sentences, tokens, word_set
 
 ASKED = 0.5
-"""Share of a question's weight, of the words that the prompts know at all, that a fact must cover to be asked for."""
+"""Share of a sentence's weight that a fact must cover to be asked for. In a question ("how much", "where") words that the prompts do not
+know weigh nothing: people tell a story before they ask. In any other sentence they weigh as much as the rarest."""
 ALIKE = 0.9
 """A further fact is asked for too when it covers this share of what the best one covers."""
 REFUSED = 0.5
@@ -127,17 +129,25 @@ class Knowledge:
     refusals: tuple[Refusal, ...]
     weights: dict[str, float] = field(default_factory=dict)
 
-    def asked(self, question: str) -> list[tuple[Fact, tuple[Detail, ...]]]:
+    def asked(self, words: str) -> list[tuple[Fact, tuple[Detail, ...]]]:
         """The facts that the user's words ask for, each with the details that they ask for; a fact with none of that sort is not asked."""
-        keys = keys_of(question) & self.weights.keys()
-        whole = self._weight(keys)
-        if not whole:
+        found: dict[Fact, tuple[Detail, ...]] = {}
+        for sentence in sentences(words):
+            for fact, details in self._asked_in(sentence):
+                found[fact] = tuple(dict.fromkeys((*found.get(fact, ()), *details)))
+        return list(found.items())
+
+    def _asked_in(self, sentence: str) -> list[tuple[Fact, tuple[Detail, ...]]]:
+        said = keys_of(sentence)
+        known = said & self.weights.keys()
+        wanted = next((sorts for pattern, sorts in _WANTED if pattern.search(sentence.casefold())), None)
+        whole = self._weight(known) + (0.0 if wanted else len(said - known) * max(self.weights.values(), default=0.0))
+        if not known or not whole:
             return []
-        wanted = next((sorts for pattern, sorts in _WANTED if pattern.search(question.casefold())), None)
         found = []
         for fact in self.facts:
             details = tuple(detail for detail in fact.details if wanted is None or detail.sort in wanted)
-            share = self._weight(keys & fact.keys) / whole
+            share = self._weight(known & fact.keys) / whole
             if details and share >= ASKED:
                 found.append((share, fact, details))
         best = max((share for share, _fact, _details in found), default=0.0)
@@ -191,7 +201,7 @@ def knowledge(prompts: Sequence[tuple[str, str]]) -> Knowledge:
 
 def keys_of(text: str) -> frozenset[str]:
     """The stems of the words that carry the subject: no light words, no numbers, a few synonyms as one."""
-    said = frozenset(_key(word) for word in tokens(text) if word.isalpha() and word not in _LIGHT)
+    said = frozenset(_key(word) for word in tokens(text) if word.isalpha() and word not in _LIGHT and read_number([word]) is None)
     return said | {key for key, pattern in _CONCEPTS if pattern.search(text)}
 
 

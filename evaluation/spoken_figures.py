@@ -238,13 +238,13 @@ def _money(words: Sequence[str], value: Fraction, end: int, unit: str) -> tuple[
 
 
 def _said_in_two(words: Sequence[str], at: int, value: Fraction, end: int) -> _Read | None:
-    """ "nine thirty", "nine fifty": hours and minutes, or a price; what follows tells which, or it stays bare."""
-    part = read_number(words, end)
-    if part is None or not 0 < value < 100 or value.denominator != 1 or not 10 <= part[0] < 100 or part[0].denominator != 1:
+    """ "nine thirty", "nine oh five", "nine fifty": hours and minutes, or a price; what follows tells which, or it stays bare."""
+    start = end + (words[end : end + 1] in (["oh"], ["o"]))
+    part = read_number(words, start)
+    if part is None or not 0 < value < 100 or value.denominator != 1 or part[0].denominator != 1 or words[start].isdigit():
         return None
-    if words[end].isdigit():
-        return None
-    return _with_unit(words, at, value + part[0] / 100, part[1])
+    lowest, above = (1, 10) if start > end else (10, 100)
+    return _with_unit(words, at, value + part[0] / 100, part[1]) if lowest <= part[0] < above else None
 
 
 def _half_day(words: Sequence[str], at: int) -> tuple[str, int]:

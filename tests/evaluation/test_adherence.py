@@ -37,6 +37,11 @@ def talk(*said: str) -> list[Turn]:
         ("Who is the manager?", "That is Idris Cole.", 1, 1),
         ("Who is the manager?", "That is Cole.", 1, 0),
         ("Lovely weather today.", "It is 45 dollars.", 0, 0),
+        ("wait a moment please stop talking", "", 0, 0),
+        ("five live", "", 0, 0),
+        ("one two three", "", 0, 0),
+        ("Hello, my chain is noisy and the brakes squeal, so how much would a basic service be?", "45 dollars.", 1, 1),
+        ("Tell me about the warranty. And where are you?", "Ninety days. We are at 12 Harbour Lane.", 2, 1),
         ("How much is a boat?", "I do not know.", 0, 0),
     ],
 )

@@ -26,6 +26,7 @@ def read(text: str) -> list[tuple[float, str]]:
         ("ninety cents", [(0.9, "dollar")]),
         ("$65/4 hours, $110/8 hours", [(65, "dollar"), (240, "minute"), (110, "dollar"), (480, "minute")]),
         ("9:30 PM, half past nine in the evening, nine thirty pm, 21:30", [(9.3, "pm")] * 4),
+        ("It is seven oh six in the evening, 7:06 pm", [(7.06, "pm")] * 2),
         ("quarter to ten, ten minutes to six, twenty past six", [(9.45, "clock"), (5.5, "clock"), (6.2, "clock")]),
         ("quarter to one", [(12.45, "clock")]),
         ("from nine to six", [(9, ""), (6, "")]),
