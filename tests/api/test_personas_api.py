@@ -59,6 +59,7 @@ async def test_an_edit_is_checked_saved_and_becomes_a_version(client: httpx.Asyn
     assert checked["error"] is None
     assert f"+You know {SCRIPT}." in checked["diff"].splitlines()
     assert checked["version"] == parse("ada", draft).content_hash
+    assert (checked["tokens"], checked["ready"]) == (None, "Tokens and the time to be ready are unknown: no PersonaPlex gateway answers.")
     answer = await client.put("/api/personas/ada", json={"text": draft, "expected": before["version"]})
     assert answer.status_code == 200
     assert (tmp_path / "personas" / "ada.md").read_text() == draft

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import threading
 from collections.abc import Callable, Iterator
 
@@ -200,6 +201,28 @@ async def test_a_gateway_that_cannot_keep_up_says_so(served: Served, engine: Per
     session = await opened(engine, spec())
     assert any("runs on cpu. Its step took 2346 ms" in notice for notice in session.notices)
     await session.close()
+
+
+async def test_a_prompts_size_is_what_a_talk_with_it_takes(
+    engine: PersonaPlexEngine, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = served.slots.owner.model
+    monkeypatch.setattr(model, "prompt_frame_ms", 2.5)
+    size = await engine.prompt_size(PERSONA)
+    prompt = model.prompt(model.find_voice("TINYW1"), model.text_ids(PERSONA.prompt))
+    assert size is not None
+    assert (size.tokens, size.frames, size.error) == (len(prompt.text_ids), prompt.frames, "")
+    assert size.ready_ms == pytest.approx(2.5 * prompt.frames)
+    too_long = await engine.prompt_size(dataclasses.replace(PERSONA, prompt="conversation " * 2_000))
+    assert too_long is not None
+    assert "shorten it" in too_long.error
+    other = await engine.prompt_size(dataclasses.replace(PERSONA, voice="NATF2"))
+    assert other is not None
+    assert (other.tokens, other.error) == (size.tokens, ""), "a talk would get another voice"
+
+
+async def test_no_gateway_knows_no_size() -> None:
+    assert await PersonaPlexEngine("ws://127.0.0.1:9").prompt_size(PERSONA) is None
 
 
 async def test_what_the_gateway_refuses_is_told(engine: PersonaPlexEngine) -> None:

@@ -17,6 +17,7 @@ from workbench.api.context import Context, Ctx
 from workbench.api.errors import ApiError, errors
 from workbench.api.own_page import OWN_PAGE
 from workbench.api.speech import MEDIA_TYPE, speak
+from workbench.engines.base import PromptSize
 from workbench.engines.speech.synthesisers import voice_for
 from workbench.persona_library import PersonaChanged
 from workbench.personas import FILE_BYTES, Persona, PersonaError, diff, lint, parse, render
@@ -90,6 +91,8 @@ class DraftAnswer(BaseModel):
     version: str | None = Field(description="Null when it would not load.")
     notes: list[LintNote]
     prompt_chars: int
+    tokens: int | None = Field(default=None, description="As a PersonaPlex gateway counts them; null when none answers.")
+    ready: str = Field(default="", description="What the prompt costs PersonaPlex, for people; empty when the draft would not load.")
     diff: str = Field(description="Against the file as it is, unified; empty when they talk alike.")
 
 
@@ -195,8 +198,11 @@ async def check_draft(context: Ctx, persona_id: str, draft: Draft) -> DraftAnswe
         before = context.workbench.personas.get(persona_id)
     except PersonaError:
         before = None
+    size = await context.workbench.roster.prompt_size(persona)
     return DraftAnswer(
         error=None,
+        tokens=size.tokens if size is not None and not size.error else None,
+        ready=_ready(size),
         version=persona.content_hash,
         notes=_notes(persona),
         prompt_chars=len(persona.prompt),
@@ -264,6 +270,17 @@ def _scores(context: Context, persona_id: str, engine: str | None) -> list[Score
 
 def _known(value: Any) -> Any:
     return None if isinstance(value, float) and value != value else value
+
+
+def _ready(size: PromptSize | None) -> str:
+    if size is None:
+        return "Tokens and the time to be ready are unknown: no PersonaPlex gateway answers."
+    if size.error:
+        return f"PersonaPlex would refuse it: {size.error}."
+    takes = f"about {size.ready_ms:,.0f} ms" if size.ready_ms is not None else "an unknown time"
+    return (
+        f"New to a gateway it takes {takes} to be ready (by the time that its first prompt took), and {size.frames} frames of its window."
+    )
 
 
 def _notes(persona: Persona) -> list[LintNote]:

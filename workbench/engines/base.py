@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from workbench.audio.frames import Pcm
 from workbench.clock import SessionClock
@@ -147,6 +147,29 @@ class EngineSession(Protocol):
 
     async def close(self) -> None:
         """Gives everything back. Never raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSize:
+    """What a persona's prompt costs an engine that takes it in token by token."""
+
+    tokens: int
+    """Of the text alone, with its tags."""
+    frames: int
+    """Of the whole prompt, voice included: 80 ms of the model's window each, for as long as the talk lasts."""
+    ready_ms: float | None
+    """How long a new prompt of this size takes to be ready on an idle server, by what its first one took; None when that is unknown."""
+    error: str = ""
+    """Why the engine would refuse it; empty when it would not."""
+
+
+@runtime_checkable
+class MeasuresPrompts(Protocol):
+    """An engine that can tell beforehand what a prompt costs."""
+
+    async def prompt_size(self, persona: Persona) -> PromptSize | None:
+        """None when the engine cannot tell just now."""
         ...
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workbench.engines.base import Availability, Engine, EngineBusy, EngineError, EngineSpec, OpenedEngine
+from workbench.engines.base import Availability, Engine, EngineBusy, EngineError, EngineSpec, MeasuresPrompts, OpenedEngine, PromptSize
+from workbench.personas import Persona
 
 AUTO = "auto"
 
@@ -30,6 +31,13 @@ class Roster:
     async def probe(self, name: str) -> Availability:
         """A handshake with one engine, made now."""
         return await self._engines[self.check(name)].probe()
+
+    async def prompt_size(self, persona: Persona) -> PromptSize | None:
+        """What the persona's prompt costs the first engine that can tell; None when none can just now."""
+        for engine in self._engines.values():
+            if isinstance(engine, MeasuresPrompts) and (size := await engine.prompt_size(persona)) is not None:
+                return size
+        return None
 
     async def choose(self, requested: str, excluded: frozenset[str] = frozenset()) -> tuple[str, str, Availability]:
         """The engine to take, why, and its handshake. Raises EngineBusy when it is full, EngineError when it is not there."""

@@ -24,7 +24,7 @@ from workbench.gateway.memory import Memory, load_fitted, measure, room_left
 from workbench.gateway.modes import PLAIN, MemoryMode
 from workbench.gateway.ports import Ports
 from workbench.gateway.prefill import Prefiller
-from workbench.gateway.prompts import EPAD, PAD, Prompt, PromptError, assemble, encode_text
+from workbench.gateway.prompts import EPAD, PAD, Prompt, PromptError, assemble, encode_text, prompt_frames
 from workbench.gateway.sampling import GREEDY, ReferenceDraws, Sampling
 from workbench.gateway.snapshots import Snapshot, Snapshots
 from workbench.gateway.streams import clear_row, eager
@@ -86,6 +86,8 @@ class Model:
         self.voices, self.broken_voices = self._load_voices(voices)
         self.draws = ReferenceDraws(rows) if parity else None
         self.snapshots = Snapshots(min(SNAPSHOT_BYTES, left // 2) if snapshot_bytes is None else snapshot_bytes)
+        self.prompt_frame_ms: float | None = None
+        """What a frame of the first prompt took; None until `warm_up`."""
         self.prefiller = Prefiller(self.lm, self.snapshots, revision=checkpoint.revision)
         self.generator = Generator(self.lm, rows, draws=self.draws, capture=not mode.cpu_offload)
         self._ports = Ports(rows, device)
@@ -116,11 +118,14 @@ class Model:
 
     def prompt(self, voice: Voice, text_ids: tuple[int, ...]) -> Prompt:
         """A prompt on the model's device. Raises PromptError for one that leaves less than half of the window to the talk."""
-        prompt = assemble(voice, text_ids, self._initial)
+        self.check_frames(prompt_frames(voice, text_ids))
+        return assemble(voice, text_ids, self._initial)
+
+    def check_frames(self, frames: int) -> None:
+        """Raises PromptError for a prompt that leaves less than half of the window to the talk."""
         context = self.lm.context or 0
-        if 2 * prompt.frames > context and self.draws is None:
-            raise PromptError(f"voice and text are {prompt.frames} frames, more than half of the window of {context}; shorten the text")
-        return prompt
+        if 2 * frames > context and self.draws is None:
+            raise PromptError(f"voice and text are {frames} frames, more than half of the window of {context}; shorten the text")
 
     def join(self, row: int, snapshot: Snapshot, sampling: Sampling = GREEDY, seed: int = 0) -> None:
         """Begins a talk in `row`."""
@@ -159,7 +164,9 @@ class Model:
         if not self.voices:
             raise CheckpointError("no voice can be used; put voices.tgz or a folder of voices beside the checkpoint")
         prompt = self.prompt(next(iter(self.voices.values())), self.text_ids("You enjoy having a good conversation."))
+        began_s = time.perf_counter()
         snapshot = self.prefiller.run(prompt)
+        self.prompt_frame_ms = (time.perf_counter() - began_s) * 1_000 / prompt.frames
         for row in range(self.rows):
             self.join(row, snapshot)
         times_ms = []

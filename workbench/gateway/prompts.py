@@ -61,10 +61,15 @@ def encode_text(tokenizer: SentencePieceProcessor, text: str) -> tuple[int, ...]
     return ids
 
 
+def prompt_frames(voice: Voice, text_ids: tuple[int, ...]) -> int:
+    """Frames (80 ms each) of the whole prompt."""
+    return voice.frames + PAUSE_FRAMES + len(text_ids) + PAUSE_FRAMES
+
+
 def assemble(voice: Voice, text_ids: tuple[int, ...], initial: torch.Tensor) -> Prompt:
     """Lays the prompt out. `initial`: [17] int64, the tokens that stand before a stream begins (2048, text 32000)."""
     device = initial.device
-    forced = voice.frames + PAUSE_FRAMES + len(text_ids) + PAUSE_FRAMES
+    forced = prompt_frames(voice, text_ids)
     frames = torch.full((STREAMS, forced), -1, dtype=torch.long, device=device)
     frames[0] = PAD
     frames[1 : 1 + HEARD] = torch.tensor(SILENCE, device=device)[:, None]

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, Field, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -25,10 +26,14 @@ from workbench.audio.frames import FRAME_MS
 from workbench.gateway.chat import Chat
 from workbench.gateway.model import Model
 from workbench.gateway.owner import Limits
+from workbench.gateway.prompts import PromptError, prompt_frames
 from workbench.gateway.slots import Slots
+from workbench.gateway.voices import VoiceError
 from workbench.protocol import MAX_MESSAGE_BYTES
 
 log = logging.getLogger(__name__)
+MAX_PROMPT_CHARS = 65_536
+"""A question about a longer one is refused unread; it could not be a prompt."""
 PING_S = 1.0
 """A client that does not answer within one second more is lost, so its row is free 2 s after it vanished."""
 
@@ -81,6 +86,15 @@ def make_app(slots: Slots, options: ServerOptions) -> Starlette:
         found = [{"name": name, "frames": voice.frames} for name, voice in model.voices.items()]
         return JSONResponse({"voices": found, "broken": [{"name": name, "reason": why} for name, why in model.broken_voices.items()]})
 
+    async def prompt(request: Request) -> Response:
+        if not _token_given(request, options):
+            return _unauthorised()
+        try:
+            asked = _PromptQuestion.model_validate_json(await request.body())
+        except ValidationError:
+            return JSONResponse({"error": "send JSON with the strings `voice` and `text`"}, status_code=400)
+        return JSONResponse(describe_prompt(slots.owner.model, asked.voice, asked.text))
+
     async def metrics(request: Request) -> Response:
         if not _token_given(request, options):
             return _unauthorised()
@@ -91,6 +105,7 @@ def make_app(slots: Slots, options: ServerOptions) -> Starlette:
             WebSocketRoute("/api/chat", chat),
             Route("/health", health),
             Route("/voices", voices),
+            Route("/prompt", prompt, methods=["POST"]),
             Route("/metrics", metrics),
         ]
     )
@@ -112,6 +127,23 @@ def describe(slots: Slots) -> dict[str, Any]:
         "waiting": len(owner.waiting),
         "step_ms": slots.step_ms,
     }
+
+
+class _PromptQuestion(BaseModel):
+    voice: str = Field(max_length=200)
+    text: str = Field(max_length=MAX_PROMPT_CHARS)
+
+
+def describe_prompt(model: Model, voice_name: str, text: str) -> dict[str, Any]:
+    """What `/prompt` answers: the size of a prompt, what it would take to be ready, and why it would be refused (empty if not)."""
+    try:
+        voice, ids = model.find_voice(voice_name), model.text_ids(text)
+        frames = prompt_frames(voice, ids)
+        model.check_frames(frames)
+    except (VoiceError, PromptError) as error:
+        return {"tokens": None, "frames": None, "ready_ms": None, "error": str(error)}
+    ready_ms = None if model.prompt_frame_ms is None else model.prompt_frame_ms * frames
+    return {"tokens": len(ids), "frames": frames, "ready_ms": ready_ms, "error": ""}
 
 
 class _Protocol(WebSocketsSansIOProtocol):

@@ -112,8 +112,8 @@ export class Editor {
   }
 
   count({ prompt_chars, tokens, ready }) {
-    const chars = `The prompt has ${prompt_chars.toLocaleString("en")} characters`;
-    return tokens === null || tokens === undefined ? `${chars}. ${ready ?? ""}` : `${chars}, ${tokens.toLocaleString("en")} tokens. ${ready}`;
+    const counted = tokens === null ? "" : `, ${tokens.toLocaleString("en")} tokens`;
+    return `The prompt has ${prompt_chars.toLocaleString("en")} characters${counted}. ${ready}`;
   }
 
   async save() {

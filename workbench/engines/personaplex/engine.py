@@ -7,10 +7,11 @@ import time
 from collections.abc import Sequence
 from contextlib import aclosing
 
-from workbench.engines.base import Availability, EngineBusy, EngineError, EngineSession, EngineSpec, Part
+from workbench.engines.base import Availability, EngineBusy, EngineError, EngineSession, EngineSpec, Part, PromptSize
 from workbench.engines.personaplex.server import PROBE_TIMEOUT_S, Gateway, Server, ServerFault
 from workbench.engines.personaplex.session import ANY_SERVER, DEADLINE_S, OURS, PersonaPlexSession
 from workbench.engines.voices import PERSONAPLEX_VOICES
+from workbench.personas import Persona
 from workbench.protocol import ErrorMessage, Handshake, Metadata
 from workbench.wire_client import ChatClient, ChatError, chat_url
 
@@ -58,6 +59,17 @@ class PersonaPlexEngine:
             return Availability("unavailable", silent.reason, silent.repair)
         took_ms = (time.perf_counter() - began_s) * 1_000
         return self._of_other(took_ms) if gateway is None else self._of_gateway(gateway, took_ms)
+
+    async def prompt_size(self, persona: Persona) -> PromptSize | None:
+        """Of a gateway of ours, with the voice that a talk would get; NVIDIA's server cannot tell."""
+        try:
+            gateway = await self._server.ask()
+        except ServerFault:
+            return None
+        if gateway is None or not gateway.voices:
+            return None
+        voice = choose_voice(persona.voice, persona.voice, gateway.voices, [])
+        return await self._server.prompt_size(voice.name, persona.prompt)
 
     def _of_gateway(self, gateway: Gateway, took_ms: float) -> Availability:
         if gateway.in_use >= gateway.slots:
@@ -116,10 +128,10 @@ class PersonaPlexEngine:
         if gateway is not None:
             if gateway.slowness:
                 notices.append(f"{gateway.model} runs on {gateway.device}. {gateway.slowness}")
-            voice = choose_voice(spec, gateway.voices, notices)
+            voice = choose_voice(spec.voice, spec.persona.voice, gateway.voices, notices)
             query: Query = {"voice_prompt": voice.name, "text_prompt": spec.persona.prompt, "seed": spec.seed, "events": True}
             return query | _greedy_told(sampling), voice
-        voice = choose_voice(spec, [f"{name}.pt" for name in PERSONAPLEX_VOICES], notices)
+        voice = choose_voice(spec.voice, spec.persona.voice, [f"{name}.pt" for name in PERSONAPLEX_VOICES], notices)
         if sampling or spec.seed is not None:
             # A `seed` in the query ends the talk there, and sampling is passed over.
             notices.append(f"{self._server.shown} draws with its own temperatures and seed; the persona's are not used.")
@@ -165,20 +177,20 @@ class PersonaPlexEngine:
         raise EngineError(f"{self._server.shown} closed the talk before it began ({client.close_reason}); see its log.")
 
 
-def choose_voice(spec: EngineSpec, known: Sequence[str], notices: list[str]) -> Part:
-    """The voice file to ask for: the one wanted, else the persona's own, else the first of `known`; another one than wanted is told.
+def choose_voice(asked: str, own: str, known: Sequence[str], notices: list[str]) -> Part:
+    """The voice file to ask for: the one `asked` for, else the persona's `own`, else the first of `known`; another one than wanted is told.
 
     Raises EngineError when there is none at all."""
-    for wanted in (spec.voice, spec.persona.voice):
+    for wanted in (asked, own):
         for name in known:
             if wanted in (name, name.rpartition(".")[0]):
-                if wanted != spec.voice:
-                    notices.append(f"PersonaPlex has no voice {spec.voice}; it speaks with the persona's own, {wanted}.")
-                return Part(name, "As asked for." if wanted == spec.voice else f"There is no {spec.voice}; it is the persona's own.")
+                if wanted != asked:
+                    notices.append(f"PersonaPlex has no voice {asked}; it speaks with the persona's own, {wanted}.")
+                return Part(name, "As asked for." if wanted == asked else f"There is no {asked}; it is the persona's own.")
     if not known:
         raise EngineError("The gateway has no voice at all; start it with --voices FOLDER.")
-    notices.append(f"PersonaPlex has no voice {spec.voice}; it speaks with {known[0]}.")
-    return Part(known[0], f"There is no {spec.voice}; it is the first that there is.")
+    notices.append(f"PersonaPlex has no voice {asked}; it speaks with {known[0]}.")
+    return Part(known[0], f"There is no {asked}; it is the first that there is.")
 
 
 def _greedy_told(sampling: dict[str, float]) -> Query:

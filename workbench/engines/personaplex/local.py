@@ -16,9 +16,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
-from workbench.engines.base import Availability, EngineError, EngineSession, EngineSpec
+from workbench.engines.base import Availability, EngineError, EngineSession, EngineSpec, PromptSize
 from workbench.engines.personaplex.engine import PersonaPlexEngine
 from workbench.engines.personaplex.server import PROBE_TIMEOUT_S, Server, ServerFailed, ServerFault
+from workbench.personas import Persona
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +112,10 @@ class LocalGateway:
             account = self._account()
             raise EngineError(f"{account.reason} {account.repair}")
         return await self._engine.open(spec)
+
+    async def prompt_size(self, persona: Persona) -> PromptSize | None:
+        """None while it is not ready."""
+        return await self._engine.prompt_size(persona) if self._engine is not None else None
 
     def _account(self) -> Availability:
         if not self._down.starting:

@@ -11,6 +11,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from workbench.audio.frames import FRAME_MS
+from workbench.engines.base import PromptSize
 from workbench.wire_client import ChatClient, ChatError, chat_url, shown_address
 
 PROBE_TIMEOUT_S = 3.0
@@ -53,6 +54,19 @@ class _Voices(BaseModel):
     voices: list[_Voice]
 
 
+class _PromptAnswer(BaseModel):
+    """The answer of `/prompt`."""
+
+    tokens: int | None
+    frames: int | None
+    ready_ms: float | None
+    error: str
+
+    @property
+    def size(self) -> PromptSize:
+        return PromptSize(self.tokens or 0, self.frames or 0, self.ready_ms, self.error)
+
+
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """A gateway of ours, as it described itself just now."""
@@ -93,11 +107,8 @@ class Server:
 
     async def ask(self) -> Gateway | None:
         """What the gateway says of itself; None when something answers that is no gateway of ours. Raises ServerFault."""
-        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         try:
-            async with httpx.AsyncClient(
-                base_url=self._base, headers=headers, verify=self._tls, timeout=PROBE_TIMEOUT_S, trust_env=False
-            ) as client:
+            async with self._client() as client:
                 health = _read_health(await client.get("/health"))
                 if health is None:
                     return None
@@ -128,6 +139,15 @@ class Server:
             health.step_ms,
         )
 
+    async def prompt_size(self, voice: str, text: str) -> PromptSize | None:
+        """What a prompt costs; None when nothing answers that can tell."""
+        try:
+            async with self._client() as client:
+                answer = await client.post("/prompt", json={"voice": voice, "text": text})
+            return _PromptAnswer.model_validate_json(answer.content).size
+        except (httpx.HTTPError, ValidationError):
+            return None
+
     async def upgrade(self) -> None:
         """Opens a WebSocket at `/api/chat` and closes it again. Raises ServerFault.
 
@@ -137,6 +157,10 @@ class Server:
         except ChatError as error:
             raise self.refused(error) from error
         await client.close()
+
+    def _client(self) -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        return httpx.AsyncClient(base_url=self._base, headers=headers, verify=self._tls, timeout=PROBE_TIMEOUT_S, trust_env=False)
 
     def refused(self, error: ChatError) -> ServerFault:
         """What a failed connection means."""
