@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -36,7 +37,8 @@ INSERT INTO voice_sessions (session_id, conversation_id, mode, persona, voice_pr
 SELECT md5(i::VARCHAR), 'c' || i, CASE WHEN i % 3 = 0 THEN 'personaplex' ELSE 'classic' END, 'persona-' || (i % 4), 'NATF2',
        TIMESTAMPTZ '2026-01-01 00:00:00+00' + i * INTERVAL '86400 seconds' / {per_day},
        TIMESTAMPTZ '2026-01-01 00:00:00+00' + i * INTERVAL '86400 seconds' / {per_day} + INTERVAL '1 minute',
-       FALSE, 'hash-' || (i % 8), CASE WHEN i % 3 = 0 THEN 'personaplex' ELSE 'classic' END, 'webrtc', FALSE, 'realtime', 'wall', 'hung_up'
+       FALSE, repeat((i % 8)::VARCHAR, 64), CASE WHEN i % 3 = 0 THEN 'personaplex' ELSE 'classic' END, 'webrtc', FALSE,
+       'realtime', 'wall', 'hung_up'
 FROM generate_series(0, {talks} - 1) AS g (i)
 """
 _PERSONAS = """
@@ -122,6 +124,7 @@ def queries(source: ExportSource) -> list[tuple[str, Callable[[], object]]]:
     """What the notebooks ask of an export, by name; the first is the least that can be asked."""
     answers, barge_ins = latency.answers(source), barge_in.barge_ins(source)
     calls, data = tools.calls(source), personas.persona_data(source)
+    first, second = data.versions[:2]
     talk = str(timeline.sessions(source).iloc[0]["session_id"])
     return [
         ("baseline: one column of the turns, summed", lambda: source.frame("SELECT sum(latency_ms) FROM turns")),
@@ -139,6 +142,8 @@ def queries(source: ExportSource) -> list[tuple[str, Callable[[], object]]]:
         ("tools.summary", lambda: tools.summary(calls)),
         ("personas.persona_data", lambda: personas.persona_data(source)),
         ("personas.measures, with intervals", lambda: personas.measures(data)),
+        ("personas.compare, with intervals", lambda: personas.compare(data, first, second)),
+        ("personas.prompts", lambda: personas.prompts(source)),
         ("timeline of one talk", lambda: timeline.timeline(source, talk)),
     ]
 
@@ -158,6 +163,7 @@ def run(turns: int, place: Path) -> None:
     if not out.exists():
         _measure_export(turns, place, out)
     source = ExportSource(out)
+    print(machine(), flush=True)
     asked = [(name, timed(query)) for name, query in queries(source)]
     source.close()
     least = percentile([taken.wall_s for taken in asked[0][1]], 50) or 1.0
@@ -182,8 +188,9 @@ def _measure_export(turns: int, place: Path, out: Path) -> None:
             tables = read_schema(folder)["tables"]
             size = sum(path.stat().st_size for path in folder.rglob("*.parquet")) / 1e6
             total = sum(found["rows"] for found in tables.values())
-            rows.append([name, tables["turns"]["rows"], total, size, taken.wall_s, taken.cpu_s])
-            print(table(["export", "turns", "rows", "MB", "wall s", "CPU s"], rows[-1:], 1), flush=True)
+            load = os.getloadavg()[0]
+            rows.append([name, tables["turns"]["rows"], total, size, taken.wall_s, taken.cpu_s, load])
+            print(table(["export", "turns", "rows", "MB", "wall s", "CPU s", "load"], rows[-1:], 1), flush=True)
     finally:
         store.close()
 
