@@ -22,7 +22,7 @@ from workbench.conversation.agent_side import AgentSide
 from workbench.conversation.conversation import CloseReason, Conversation, TalkSpec
 from workbench.conversation.ears import Ears
 from workbench.conversation.host_voice import HostVoice
-from workbench.conversation.inputs import ClipInput, UserInput
+from workbench.conversation.inputs import EndingInput, UserInput
 from workbench.conversation.listener import Listener
 from workbench.conversation.port import TalkRefused, TalkRequest
 from workbench.conversation.turn_policy import TurnPolicy
@@ -108,11 +108,11 @@ class Sessions:
         self,
         request: TalkRequest,
         *,
-        clip: ClipInput | None = None,
+        clip: EndingInput | None = None,
         clock: SessionClock | None = None,
         observers: Sequence[Observer] = (),
     ) -> LiveTalk:
-        """Opens a talk and returns once its engine is there. `clip` plays a recording instead of a live user; `observers` see the talk
+        """Opens a talk and returns once its engine is there. `clip` plays instead of a live user; `observers` see the talk
         from its first event.
 
         Raises TalkRefused: `busy`, `unknown_persona`, `unknown_engine`, `unknown_voice`, `bad_request`, `engine_unavailable`, `stopping`.

@@ -18,6 +18,15 @@ class UserInput(Protocol):
         ...
 
 
+class EndingInput(UserInput, Protocol):
+    """A user who has said everything at some time, such as a clip."""
+
+    @property
+    def exhausted(self) -> bool:
+        """Nothing but silence comes any more."""
+        ...
+
+
 class ClipInput:
     """A clip as the user: its samples, then silence for ever. `exhausted` tells when the clip itself is over."""
 

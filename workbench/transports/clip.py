@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench.audio.frames import SAMPLES_PER_MS, Pcm, samples_to_ms
 from workbench.conversation.conversation import CloseReason
-from workbench.conversation.inputs import ClipInput
+from workbench.conversation.inputs import EndingInput
 from workbench.events import (
     AgentSpeech,
     AgentText,
@@ -108,7 +108,7 @@ class Account:
 class ClipDriver:
     """An observer that ends the talk when there is nothing left to wait for, and keeps the agent's sound if asked."""
 
-    def __init__(self, clip: ClipInput, hang_up: Callable[[CloseReason], None], *, keep_sound: bool = False) -> None:
+    def __init__(self, clip: EndingInput, hang_up: Callable[[CloseReason], None], *, keep_sound: bool = False) -> None:
         self.account = Account()
         self._clip = clip
         self._hang_up = hang_up
