@@ -37,7 +37,7 @@ def basis(found: RunComparison) -> list[str]:
     if found.unpaired:
         lines.append(f"{found.unpaired} finished talks have no counterpart of the same scenario and seed, and are left out.")
     if found.unknown_measures:
-        lines.append(f"Not compared, for no better direction was declared: {', '.join(found.unknown_measures)}.")
+        lines.append(f"Not compared, for they are declared nowhere: {', '.join(found.unknown_measures)}.")
     if found.judged:
         lines.append(f"{found.judged} talks have a judge's score.")
     return [*lines, *winners(found)]

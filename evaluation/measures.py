@@ -1,4 +1,4 @@
-"""A held talk in flat named numbers, for rows, tables and comparisons. Declared once: name, unit, better direction, definition.
+"""A held talk in flat named numbers, for rows, tables and comparisons; `evaluation.measured` declares them.
 
 Everything comes from `workbench.dynamics` over the talk's events, by the detectors that the events name. A number that a talk has nothing
 to say about is None, never 0: a talk without a barge-in has no stop latency. Negative offsets (overlaps) stay negative.
@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from evaluation.comparison import Measure
 from evaluation.heard_talk import HeardTalk
 from evaluation.hold import HeldTalk
 from evaluation.tool_turns import tool_turns
@@ -20,50 +19,9 @@ from workbench.dynamics.summary import interruptions
 from workbench.dynamics.turns import AGENT, USER, turns
 from workbench.events import UserText
 
-DYNAMICS = (
-    Measure("duration_s", "Duration", "s", None, "Session time from the first frame to the end.", 1),
-    Measure("user_turns_count", "User turns", "per talk", None, "Runs of the user's IPUs without a turn of the agent between.", 0),
-    Measure("agent_turns_count", "Agent turns", "per talk", None, "Runs of the agent's IPUs without a turn of the user between.", 0),
-    Measure("agent_talk_ratio", "Agent's share of speech", "share", None, "Agent's speech over both sides' speech, by IPUs."),
-    Measure("reply_fto_p50_ms", "Reply FTO, median", "ms", "lower", "Start of an agent turn less the end of the user's before it.", 0),
-    Measure("reply_fto_p95_ms", "Reply FTO, p95", "ms", "lower", "As the median; interpolated linearly.", 0),
-    Measure("replies_count", "Replies", "per talk", None, "Agent turns that follow a user turn: the n of the reply FTO.", 0),
-    Measure("gaps_per_min", "Gaps", "per min", None, "Mutual silences between the two speakers."),
-    Measure("gap_s_per_min", "Gap time", "s/min", None, "Their length."),
-    Measure("overlaps_per_min", "Overlaps", "per min", None, "Stretches in which both speak."),
-    Measure("overlap_s_per_min", "Overlap time", "s/min", None, "Their length."),
-    Measure("barge_ins_count", "Barge-ins", "per talk", None, "User IPUs that begin within the agent's speech, acknowledgements aside.", 0),
-    Measure("barge_ins_yielded_count", "Yielded", "per talk", None, "Barge-ins at which the agent fell silent in time.", 0),
-    Measure("barge_ins_ignored_count", "Ignored", "per talk", None, "Barge-ins that the agent outlasted.", 0),
-    Measure("barge_ins_censored_count", "Censored", "per talk", None, "Barge-ins that tell neither.", 0),
-    Measure(
-        "stop_latency_p50_ms", "Stop latency, median", "ms", "lower", "User's onset to the agent's last audible sample; yielded only.", 0
-    ),
-    Measure("stop_latency_p95_ms", "Stop latency, p95", "ms", "lower", "As the median; interpolated linearly.", 0),
-    Measure("user_backchannels_count", "User backchannels", "per talk", None, "Acknowledgements of the user within the agent's speech.", 0),
-    Measure("agent_backchannels_count", "Agent backchannels", "per talk", None, "Acknowledgements of the agent within the user's.", 0),
-    Measure("false_barge_ins_count", "False barge-ins", "per talk", "lower", "User backchannels at which the agent stopped within 1 s.", 0),
-    Measure("dead_air_count", "Dead air", "per talk", "lower", "Mutual silences longer than 2 s, those at the rims too.", 0),
-    Measure("dead_air_s", "Dead air time", "s", "lower", "Their length, all together.", 1),
-    Measure("longest_silence_s", "Longest silence", "s", "lower", "The longest mutual silence.", 1),
-    Measure("tools_run_count", "Tools run", "per talk", None, "Invocations dispatched.", 0),
-    Measure("tools_succeeded_count", "Tools succeeded", "per talk", None, "Invocations that ended with a result.", 0),
-    Measure(
-        "tool_results_said_share", "Results said", "share", "higher", "Of successful invocations, those whose result was said to its end."
-    ),
-    Measure("tool_intent_p50_ms", "Intent, median", "ms", "lower", "End of the user's words to the intent.", 0),
-    Measure("tool_dispatch_p50_ms", "Dispatch, median", "ms", "lower", "Intent to dispatch, a confirmation included.", 0),
-    Measure("tool_answer_p50_ms", "Tool, median", "ms", "lower", "Dispatch to result.", 0),
-    Measure("tool_delivery_p50_ms", "Delivery, median", "ms", "lower", "Result to the first audible sample of its delivery.", 0),
-    Measure("tool_total_p50_ms", "Tool turn, median", "ms", "lower", "End of the user's words to the first word of the result.", 0),
-    Measure("user_words_count", "User words", "per talk", None, "Words of the recogniser's and typed final texts.", 0),
-    Measure("agent_words_count", "Agent words", "per talk", None, "Words of the agent that were heard.", 0),
-)
-"""What `measures` computes, in its order. No direction where neither more nor less is better by itself."""
-
 
 def measures(held: HeldTalk) -> dict[str, float | None]:
-    """All of `DYNAMICS` of one talk. Raises ValueError for a talk without events or without length."""
+    """All of `measured.DYNAMICS` of one talk. Raises ValueError for a talk without events or without length."""
     talk = HeardTalk(held)
     tracks, found = talk.tracks, talk.summary
     replies = [turn.fto_ms for turn in turns(tracks.user, tracks.agent) if turn.speaker == AGENT and turn.fto_ms is not None]

@@ -16,7 +16,7 @@ from evaluation.cell_rows import Cell, RunError, read_cells, read_personas
 from evaluation.comparison import FEWEST, LEVEL, Comparison, Finding, Measure, Talk, all_pairs, compare
 from evaluation.judge import Scores
 from evaluation.judgements import read_judgements
-from evaluation.measured import ADHERENCE, EXPECTATIONS, JUDGED, RUN_MEASURES
+from evaluation.measured import ADHERENCE, DYNAMICS, EXPECTATIONS, JUDGED, RUN_MEASURES
 from evaluation.prompt_facts import Knowledge, knowledge
 from evaluation.statistics import MIN_SESSIONS, RESAMPLES, Interval, bootstrap
 from workbench.personas import Persona
@@ -63,7 +63,7 @@ class RunComparison:
     judged: int
     """Talks with a judge's score."""
     unknown_measures: Sequence[str]
-    """Measures of the rows that have no declared direction and are not compared."""
+    """Measures of the rows that are declared nowhere, and are not compared."""
 
     @property
     def engines(self) -> list[str]:
@@ -86,7 +86,7 @@ def compare_run(run: Path, *, baseline: str | None = None, resamples: int = RESA
         comparison = compare(talks, measures, baseline=baseline, resamples=resamples, seed=seed)
     except ValueError as error:
         raise RunError(f"{run}: {error}.") from error
-    known = {measure.name for measure in measures} | {measure.name for measure in RUN_MEASURES}
+    known = {measure.name for measure in (*measures, *DYNAMICS)}
     return RunComparison(
         run=run,
         baseline=baseline,

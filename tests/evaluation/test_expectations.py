@@ -10,7 +10,8 @@ import pytest
 
 from evaluation.expectations import judge
 from evaluation.hold import HeldTalk
-from evaluation.measures import DYNAMICS, measures
+from evaluation.measured import DYNAMICS
+from evaluation.measures import measures
 from evaluation.scenario import Scenario
 from evaluation.tool_turns import tool_turns
 from workbench.dynamics.segments import Segment

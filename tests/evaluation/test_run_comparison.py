@@ -78,7 +78,7 @@ def test_the_table_for_people(found: RunComparison) -> None:
     assert "poorer is better" not in text
     assert "72 talks" not in text
     assert "1 finished talks have no counterpart" in text
-    assert "Not compared, for no better direction was declared: other." in text
+    assert "Not compared, for they are declared nowhere: other." in text
     assert "poorer less customer-service, on classic" in text
     assert "0.00 of 24" in text
 
