@@ -28,11 +28,14 @@ from evaluation.fdb_folders import (
 from evaluation.fdb_v1_backchannel import Script, audio_for, duration_s
 from evaluation.fdb_v1_backchannel import score as backchannel_score
 from evaluation.fdb_v15_behaviour import BEHAVIOURS
+from evaluation.fdb_v15_sides import SideTest, side_tests
 from evaluation.fdb_v15_timing import HUMAN_LIKE_RESPONSE_S, timing
+from evaluation.prosody import before_and_after
 from evaluation.statistics import MIN_SESSIONS, RESAMPLES, bootstrap
 from evaluation.words import Span, Word
 from workbench.audio.frames import Pcm
 
+RESPOND = "C_RESPOND"
 Better = Literal["lower", "higher", ""]
 
 
@@ -64,6 +67,8 @@ class TaskScore:
     scored: int
     measures: tuple[Measure, ...]
     notes: tuple[str, ...]
+    sides: tuple[SideTest, ...]
+    """v1.5: the voice after the overlap less before it, in files labelled `C_RESPOND`; empty where no judge labelled any so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +118,11 @@ def score(
         answered = [sample for sample in mine if any((outputs / sample.name).glob("output.*"))]
         missing += [sample.name for sample in mine if sample not in answered]
         if answered:
-            columns, notes = _Answers(outputs, answered, script, human).columns()
+            answers = _Answers(outputs, answered, script, human)
+            columns, notes = answers.columns()
             names = [sample.sample_id for sample in answered]
             measures = tuple(_measure(column, names, resamples) for column in columns)
-            tasks.append(TaskScore(task, len(mine), len(answered), measures, tuple(notes)))
+            tasks.append(TaskScore(task, len(mine), len(answered), measures, tuple(notes), tuple(answers.sides())))
     if not tasks:
         raise FolderError(f"{outputs} holds no answer to the {len(samples)} samples; it should hold files such as TASK/ID/output.json")
     return Scores(benchmark, words, script, tuple(tasks), resamples, tuple(missing))
@@ -226,7 +232,7 @@ class _Answers:
         ]
 
     def _behaviours(self) -> list[_Column]:
-        wanted = "C_RESPOND" if self._samples[0].task == "user_interruption" else "C_RESUME"
+        wanted = RESPOND if self._samples[0].task == "user_interruption" else "C_RESUME"
         labels = [read_behaviour(path) if path.exists() else [] for path in self._files("content_tag.json")]
         return [
             # A share of the labels of one axis, the letter before the underscore.
@@ -239,6 +245,16 @@ class _Answers:
             )
             for behaviour in BEHAVIOURS
         ]
+
+    def sides(self) -> list[SideTest]:
+        """The voice before and after the overlap. A file without words has no sides."""
+        found = []
+        for sample, output, words, tags in zip(
+            self._samples, self._files("output.wav"), self._files("output.json"), self._files("content_tag.json"), strict=True
+        ):
+            if sample.kind == "overlap" and tags.exists() and RESPOND in read_behaviour(tags) and (heard := read_words(words)):
+                found.append(before_and_after(*_load(output), heard, _event(sample)[1]))
+        return side_tests(found) if found else []
 
     def _words(self) -> list[list[Word]]:
         return [read_words(path) for path in self._files("output.json")]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from evaluation.fdb_published import V1_ROWS, V15_ROWS, rows_for
 from evaluation.fdb_score import Measure, Scores, TaskScore
+from evaluation.fdb_v15_sides import SideTest
 
 ARROWS = {"lower": " ↓", "higher": " ↑", "": ""}
 NAMED = 5
@@ -43,6 +46,29 @@ def _task(task: TaskScore, scores: Scores, system: str) -> list[str]:
         "",
         *(f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)),
         *(["", *told, *(f"- {note}." for note in task.notes)] if told or task.notes else []),
+        *_sides(task.sides),
+    ]
+
+
+def _sides(tests: Sequence[SideTest]) -> list[str]:
+    """The voice before and after the overlap."""
+    if not tests:
+        return []
+    rows = []
+    for found in tests:
+        cells = [found.label, f"unknown: {found.unknown}", "", "", "", ""]
+        if (test := found.test) is not None:
+            interval = f"{test.mean_diff:+.1f} [{test.ci95_low:+.1f}, {test.ci95_high:+.1f}]"
+            counts = f"{test.n_used} of {test.n_raw}"
+            cells = [found.label, f"{test.mean_before:.1f}", f"{test.mean_after:.1f}", interval, f"{found.p_holm:.3f}", counts]
+        rows.append(f"| {' | '.join(cells)} |")
+    return [
+        "",
+        "Voice in answers labelled C_RESPOND, after the overlap less before it (paired t, outliers by MAD dropped, p after Holm):",
+        "",
+        "| measure | before | after | difference [95 %] | p | files |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *rows,
     ]
 
 

@@ -10,6 +10,9 @@ from scipy import stats
 
 from evaluation.fdb_v15_before_after import Outliers, keep
 
+ROUNDING = 1e-12
+"""Differences that spread by less than this share of the values are equal: what is left is the rounding of their digits."""
+
 
 @dataclass(frozen=True, slots=True)
 class PairedTest:
@@ -51,8 +54,8 @@ def paired_t(before: ArrayLike, after: ArrayLike, outliers: Outliers = "none") -
     difference = second - first
     n = len(difference)
     spread = float(difference.std(ddof=1)) if n > 1 else 0.0
-    if not spread > 0:
-        raise ValueError(f"{n} pairs are left with a spread of {spread}; a t-test needs two pairs that differ")
+    if not spread > ROUNDING * max(np.abs(first).max(initial=0.0), np.abs(second).max(initial=0.0)):
+        raise ValueError(f"{n} pairs are left with a spread of {spread:.3g}; a t-test needs two pairs that differ")
     mean, error = float(difference.mean()), spread / float(np.sqrt(n))
     reach = float(stats.t.ppf(0.975, n - 1)) * error
     return PairedTest(
