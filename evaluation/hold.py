@@ -55,8 +55,11 @@ class _Tape:
         self.agent.append(agent)
 
 
-async def hold(bench: Workbench, scenario: Scenario, *, persona: str, engine: str, seed: int, clock: SessionClock) -> HeldTalk:
-    """Holds one talk from its first frame to the end of the last answer. Its rows are recorded as those of any talk.
+async def hold(
+    bench: Workbench, scenario: Scenario, *, persona: str, engine: str, seed: int, clock: SessionClock, recording: bool | None = None
+) -> HeldTalk:
+    """Holds one talk from its first frame to the end of the last answer. Its rows are recorded as those of any talk; `recording`: its
+    sound too (None: as the settings say).
 
     Raises ScenarioError when the scenario cannot be played here, TalkRefused when there is no such persona or engine.
     """
@@ -78,7 +81,7 @@ async def hold(bench: Workbench, scenario: Scenario, *, persona: str, engine: st
 
     user, tape = ScriptedUser(scenario, sounds, seed=seed, write=write), _Tape()
     driver = ClipDriver(user, hang_up)
-    request = TalkRequest(persona=persona, engine=engine, transport="scenario", seed=seed, recording=None)
+    request = TalkRequest(persona=persona, engine=engine, transport="scenario", seed=seed, recording=recording)
     live = await bench.sessions.open(request, clip=user, clock=clock, observers=[tape, user, driver])
     talks.append(live)
     for text in early:

@@ -53,6 +53,7 @@ class When(_Strict):
     nth: int = Field(default=1, ge=1)
     """The how-manieth such event; of `agent_words`, the how-manieth word."""
     offset_ms: float = Field(default=0, ge=0)
+    """After `agent_stops`: of silence. An agent that speaks again before the step is due had only paused, and is waited for."""
     jitter_ms: float = Field(default=0, ge=0)
     """The seed moves the moment by up to this much later, evenly."""
     within_ms: float = Field(default=15_000, gt=0)
@@ -115,6 +116,8 @@ class Echo(_Strict):
 
     delay_ms: float = Field(ge=80, le=1_000)
     gain_db: float = Field(ge=-60, le=0)
+    to_ms: float | None = Field(default=None, gt=0)
+    """What the agent says after this is not echoed: the canceller has settled."""
 
 
 class Answers(_Strict):

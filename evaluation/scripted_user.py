@@ -83,7 +83,7 @@ class ScriptedUser:
                 pass
 
     def on_frame(self, start_samples: int, user: Pcm, agent: Pcm) -> None:
-        if self._echo is not None:
+        if self._echo is not None and (self._echo.to_ms is None or start_samples < self._echo.to_ms * SAMPLES_PER_MS):
             delay = round(self._echo.delay_ms * SAMPLES_PER_MS)
             self._heard.append((start_samples + delay, agent * np.float32(10 ** (self._echo.gain_db / 20))))
 
@@ -130,10 +130,10 @@ class ScriptedUser:
             return round(when.at_ms * SAMPLES_PER_MS) + later
         if when.after is not None:
             return self._ended[when.after] + later
-        cue = self._cue(when)
+        cue = self._cue(when, later)
         return None if cue is None else cue + later
 
-    def _cue(self, when: When) -> int | None:
+    def _cue(self, when: When, later: int) -> int | None:
         armed = self._last_end
         if when.cue == "talk_start":
             return 0
@@ -143,11 +143,16 @@ class ScriptedUser:
         if when.cue == "agent_starts" and self._spoke_at(armed):
             # It was speaking already: that is the first of them.
             times.insert(0, armed)
+        if when.cue == "agent_stops":
+            times = [at for at in times if not self._began_between(at, at + later)]
         return times[when.nth - 1] if len(times) >= when.nth else None
 
     def _spoke_at(self, at: int) -> bool:
         edges = [name for name, edge_at in self._cues if name in ("agent_starts", "agent_stops") and edge_at < at]
         return bool(edges) and edges[-1] == "agent_starts"
+
+    def _began_between(self, start: int, end: int) -> bool:
+        return any(name == "agent_starts" and start < at < end for name, at in self._cues)
 
     def _echoed(self, start: int, samples: int) -> Pcm:
         frame = np.zeros(samples, dtype=np.float32)
