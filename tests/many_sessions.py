@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.analysis.known_talks import broke_in, spoke, tool_call
-from tests.store.talk_script import chosen, closed, opened, play, tick
+from tests.analysis.known_talks import broke_in
+from tests.store.talk_script import chosen, closed, opened, play, tool_started, turn
 from workbench.events import Event
 from workbench.store.duckdb_store import DuckDbStore
 from workbench.store.recorder import Recorder
@@ -18,6 +18,7 @@ BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 PERSONAS = ("myca", "casual", "teacher", "customer-service")
 ENGINES = ("classic", "personaplex", "echo")
 A_DAY = 200
+"""Sessions that begin on one day."""
 
 
 def has_tool(number: int) -> bool:
@@ -28,29 +29,27 @@ def has_barge_in(number: int) -> bool:
     return number % 4 == 0
 
 
+def reply_ms(number: int) -> float:
+    """The only reply's floor-transfer offset."""
+    return 200.0 + number % 700
+
+
 def fill(store: DuckDbStore, count: int) -> None:
-    """`s-0` to `s-<count - 1>`, the last one the newest, a few hundred a day."""
+    """`s-0` to `s-<count - 1>`, the last one the newest."""
     now = BEGAN
-
-    def clock() -> datetime:
-        return now
-
-    recorder = Recorder(store, Path("unused"), recording=False, wall_clock=clock)
+    recorder = Recorder(store, Path("unused"), recording=False, wall_clock=lambda: now)
     for number in range(count):
         now = BEGAN + timedelta(days=1) * number / A_DAY
         first = dataclasses.replace(opened(f"s-{number}", recording=False), persona=PERSONAS[number % 4], transport="webrtc")
-        play(recorder.observer(), first, chosen(ENGINES[number % 7 % 3]), *_happened(number), closed(12.0 + number % 50))
+        play(recorder.observer(), first, chosen(ENGINES[number % 3]), *_happened(number), closed(12.0 + number % 50))
     recorder.close()
     store.flush()
 
 
 def _happened(number: int) -> Iterator[Event]:
-    yield from spoke("user", 1, 2)
-    yield from spoke("agent", 2.2, 4, 200.0 + number % 700)
+    yield turn(f"u-{number}", "user", 1, 2)
     if has_tool(number):
-        yield from tool_call(5, 100, 20, 500, 80)
+        yield tool_started(2.1)
+    yield turn(f"a-{number}", "agent", 2.2, 4, reply_ms(number))
     if has_barge_in(number):
-        yield broke_in(6, "yielded", 250.0)
-    yield from spoke("user", 6, 7)
-    yield from spoke("agent", 7.5, 9, 500.0)
-    yield tick(1)
+        yield broke_in(3, "yielded", 250.0)

@@ -107,6 +107,7 @@ class SessionDetail(SessionRow):
 
     metadata: dict[str, Any] = Field(description="`parts`: which recogniser, voice and responder were used, and why.")
     engine_reason: str | None
+    recording: bool | None = Field(description="Whether its sound is kept; while it goes on, and a moment after, `audio` is not there yet.")
     ended_detail: str | None
     turns: list[dict[str, Any]]
     decisions: list[dict[str, Any]] = Field(description="What was done about each utterance, and why; joins `tool_invocations`.")

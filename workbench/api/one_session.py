@@ -16,7 +16,8 @@ from workbench.analysis.source import StoreSource
 from workbench.api.context import Context, Ctx
 from workbench.api.errors import ApiError, errors
 from workbench.api.own_page import OWN_PAGE
-from workbench.store import queries, ratings
+from workbench.api.session_table import TableRow
+from workbench.store import queries, ratings, session_table
 from workbench.store.base import Store
 from workbench.store.recorder import is_id
 
@@ -58,6 +59,7 @@ class ReplayAnswer(BaseModel):
     forced: list[Span] = Field(description="Speech of words that were given to the agent.")
     late_frames: list[LateFrame] | None = Field(description="null in virtual time, where no frame has a time by which it must leave.")
     lost: list[Span] = Field(description="Sound of the user that nobody heard.")
+    row: TableRow = Field(description="As the table of sessions has it.")
     summary: dict[str, Any] | None = Field(description="The talk in numbers, as `workbench.dynamics` counts; null while it has no length.")
 
 
@@ -98,7 +100,8 @@ async def replay_session(context: Ctx, session_id: str) -> ReplayAnswer:
     """One session, going on or over, as far as it is written down."""
     await _there(context, session_id)
     found = await asyncio.to_thread(replay, _source(context), session_id)
-    return ReplayAnswer(session_id=session_id, **asdict(found))
+    (row,) = await asyncio.to_thread(session_table.rows, context.workbench.store, [session_id])
+    return ReplayAnswer(session_id=session_id, row=TableRow.model_validate(row), **asdict(found))
 
 
 @router.get("/api/sessions/{session_id}/audio", response_class=FileResponse, responses=errors(404, 503))

@@ -2,11 +2,11 @@
 
 export const byId = (id) => document.getElementById(id);
 
-/** An element with a class, and children that are elements or text. */
+/** An element with a class, and children that are elements or text; what is empty or false is left out. */
 export function make(tag, className = "", ...children) {
   const element = document.createElement(tag);
   if (className) element.className = className;
-  element.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
+  element.append(...children.filter((child) => child !== null && child !== undefined && child !== "" && child !== false));
   return element;
 }
 
