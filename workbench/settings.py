@@ -45,7 +45,7 @@ class Settings(BaseSettings):
 
     # Where
     host: str = "127.0.0.1"
-    """Address to listen on. Loopback unless you mean it: the page has a microphone and the API has no login yet."""
+    """Address to listen on. Loopback unless you mean it, and then with a `password`: the page has a microphone."""
     port: int = Field(default=7860, ge=1, le=65_535)
     data_dir: Path = Path("var")
     """Everything the workbench writes: the database, recordings, caches of its own."""
@@ -55,6 +55,11 @@ class Settings(BaseSettings):
     """Folder of persona files; None = the ones that are shipped."""
     allowed_origins: Listed = ()
     """Origins (`https://host`, comma-separated) that may open WebSockets besides the page itself."""
+
+    password: SecretStr | None = None
+    """Asked for at every page, route and WebSocket but `/health`; None = nobody is asked."""
+    viewer_password: SecretStr | None = None
+    """Lets in those who only read; needs `password`."""
 
     # Talks
     engine: str = "auto"

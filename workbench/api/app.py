@@ -28,6 +28,7 @@ from workbench.api import (
 from workbench.api.body_limit import BodyLimit
 from workbench.api.context import Context, make_context
 from workbench.api.known_host import KnownHost
+from workbench.api.login import Login, passwords_of
 from workbench.assembly import Workbench
 from workbench.transports.websocket import ChatOptions, chat_router
 
@@ -63,6 +64,9 @@ def create_app(workbench: Workbench) -> FastAPI:
     )
     app.state.context = context
     app.add_middleware(BodyLimit, prefixes=("/api/", "/voice/"))
+    passwords = passwords_of(workbench.settings)
+    if passwords is not None:
+        app.add_middleware(Login, passwords=passwords)
     app.add_middleware(KnownHost, settings=workbench.settings)
     errors.install(app)
     for part in (health, duplex, sessions, session_table, one_session, speech, orchestrator, tools, personas, latency, upkeep, docs):

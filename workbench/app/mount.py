@@ -44,7 +44,9 @@ def add_pages(app: FastAPI) -> WebRtcCalls:
         # Gradio 5.50 announces a parameter of Gradio 6 that it sets itself.
         warnings.simplefilter("ignore", DeprecationWarning)
         for page in PLAIN_PAGES:
-            gr.mount_gradio_app(app, page.build(), path=page.address, show_api=False, ssr_mode=False)
+            gr.mount_gradio_app(
+                app, page.build(login=workbench.settings.password is not None), path=page.address, show_api=False, ssr_mode=False
+            )
         gr.mount_gradio_app(app, build_page(workbench, calls), path="/", show_api=False, ssr_mode=False)
     return calls
 

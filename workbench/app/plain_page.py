@@ -24,14 +24,14 @@ class PlainPage:
     body: str
     """HTML. Nothing a user, model or tool said is ever put in here."""
 
-    def build(self) -> gr.Blocks:
-        """The page with the navigation above it."""
+    def build(self, *, login: bool) -> gr.Blocks:
+        """The page with the navigation above it. `login`: visitors gave a password."""
         head = (
             f'{shell.STYLE}\n<link rel="stylesheet" href="/talk/{self.style}">\n<script type="module" src="/talk/{self.script}"></script>\n'
         )
         page = blocks(f"{shell.PAGES[self.address]} - PersonaPlex Workbench", head)
         with page:
-            gr.HTML(shell.top(self.address), elem_id="wb-top", padding=False)
+            gr.HTML(shell.top(self.address, login=login), elem_id="wb-top", padding=False)
             gr.HTML(self.body, padding=False)
         return page
 

@@ -67,11 +67,13 @@ STAGE = """
 """
 
 
-def top(current: str, state: str = "") -> str:
-    """The head of a page: the name, the way to the other pages, and `state` (HTML of ours)."""
+def top(current: str, state: str = "", *, login: bool = False) -> str:
+    """The head of a page: the name, the way to the other pages, and `state` (HTML of ours). `login`: whoever is here gave a password."""
     links = "".join(
         f'<a href="{address}"{" aria-current=page" if address == current else ""}>{escape(name)}</a>' for address, name in PAGES.items()
     )
+    if login:
+        links += '<a href="/logout">Log out</a>'
     return (
         '<header class="wb-top"><h1>PersonaPlex <span>Workbench</span></h1>'
         f'<nav class="wb-nav" aria-label="Pages">{links}</nav>{state}</header><div id="wb-banners" class="wb-banners"></div>'

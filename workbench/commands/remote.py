@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from workbench.commands.common import CommandError
+from workbench.commands.common import CommandError, load_settings
 
 CONNECT_S = 10.0
 
@@ -22,13 +22,18 @@ def _answer(url: str, path: str, body: Mapping[str, Any]) -> Iterator[httpx.Resp
     """The server's answer, as long as it takes. Raises CommandError with what the server says, or why it cannot be reached."""
     timeout = httpx.Timeout(None, connect=CONNECT_S)
     try:
-        with httpx.stream("POST", f"{url.rstrip('/')}{path}", json=body, timeout=timeout) as answer:
+        with httpx.stream("POST", f"{url.rstrip('/')}{path}", json=body, timeout=timeout, headers=_bearer()) as answer:
             if answer.status_code >= 400:
                 answer.read()
                 raise CommandError(f"The server at {url} refused: {_reason(answer)}")
             yield answer
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise CommandError(f"The server at {url} cannot be reached ({error}). Look whether it runs, and write http://HOST:PORT.") from error
+
+
+def _bearer() -> dict[str, str]:
+    password = load_settings().password
+    return {"Authorization": f"Bearer {password.get_secret_value()}"} if password is not None else {}
 
 
 def _reason(answer: httpx.Response) -> str:

@@ -52,7 +52,8 @@ def talk(
         if out is not None and not out.parent.is_dir():
             raise CommandError(f"The folder of {out} is not there; make it, or write elsewhere.")
         if url is not None:
-            return await _over_the_wire(pcm, url, engine, persona)
+            password = load_settings().password
+            return await _over_the_wire(pcm, url, engine, persona, password.get_secret_value() if password is not None else None)
         settings = load_settings(data_dir=data_dir, db=db, tools_file=tools_file, test_engines=test_engines or None)
         return await _in_process(pcm, settings, TalkRequest(persona=persona, engine=engine, transport="clip"), realtime=realtime)
 
@@ -93,7 +94,7 @@ async def _in_process(pcm: Pcm, settings: Settings, request: TalkRequest, *, rea
         await bench.close()
 
 
-async def _over_the_wire(pcm: Pcm, url: str, engine: str | None, persona: str | None) -> tuple[Account, Pcm]:
+async def _over_the_wire(pcm: Pcm, url: str, engine: str | None, persona: str | None, password: str | None) -> tuple[Account, Pcm]:
     """The same over a server's `/api/chat`, at the pace of real time. The server's own events make the account."""
     clip = ClipInput(pcm)
     ended = asyncio.Event()
@@ -102,7 +103,7 @@ async def _over_the_wire(pcm: Pcm, url: str, engine: str | None, persona: str | 
         ended.set()
 
     driver = ClipDriver(clip, hang_up, keep_sound=True)
-    async with await ChatClient.connect(url, engine=engine, persona=persona, events=True) as client:
+    async with await ChatClient.connect(url, engine=engine, persona=persona, events=True, token=password) as client:
         say(f"Connected to {url}.")
         sending = asyncio.create_task(_send(client, clip, ended))
         try:

@@ -1,0 +1,209 @@
+"""Who may come in: nobody needs a password until one is set; then pages ask for it, programs send it, and viewers only read.
+
+A browser gets a cookie, signed with a key that lives as long as the process. A program sends `Authorization: Bearer <password>`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import html
+import secrets
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from pydantic import SecretStr
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from workbench.api.errors import answer
+from workbench.assembly import AssemblyError
+from workbench.settings import Settings
+
+Role = Literal["operator", "viewer"]
+
+COOKIE = "workbench_login"
+LOGIN, LOGOUT = "/login", "/logout"
+STAYS_S = 12 * 3_600
+"""A working day; after it the password is asked for again."""
+OPEN_PATHS = ("/health", LOGIN, LOGOUT, "/talk/talk.css")
+"""What the login page itself needs, and what watches over the server."""
+READING = ("GET", "HEAD", "OPTIONS")
+WATCHING = "/api/talks/"
+"""WebSockets below are one-way: whoever opens one watches a talk and says nothing."""
+VIEWER_HOME = "/sessions"
+FAILURES, FAILURES_WITHIN_S = 10, 60.0
+"""So many wrong passwords in a minute, from anybody, and none is looked at for the rest of it."""
+MAX_FORM_BYTES = 4_096
+POLICY = "default-src 'none'; style-src 'self' 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+
+@dataclass(frozen=True, slots=True)
+class Passwords:
+    """Raises AssemblyError when both are the same."""
+
+    operator: SecretStr
+    viewer: SecretStr | None = None
+
+    def __post_init__(self) -> None:
+        if self.viewer is not None and self.viewer.get_secret_value() == self.operator.get_secret_value():
+            raise AssemblyError("WORKBENCH_VIEWER_PASSWORD is the same as WORKBENCH_PASSWORD; choose another one for those who only read.")
+
+    def role(self, given: str) -> Role | None:
+        """Whose password this is; None: nobody's. Takes as long for a wrong one as for a right one."""
+        found: Role | None = None
+        candidates: tuple[tuple[Role, SecretStr | None], ...] = (("operator", self.operator), ("viewer", self.viewer))
+        for role, secret in candidates:
+            if secret is not None and hmac.compare_digest(secret.get_secret_value().encode(), given.encode()):
+                found = role
+        return found
+
+
+def passwords_of(settings: Settings) -> Passwords | None:
+    """None: everybody may come in. Raises AssemblyError for a viewers' password alone."""
+    if settings.password is None:
+        if settings.viewer_password is not None:
+            raise AssemblyError("WORKBENCH_VIEWER_PASSWORD is set and WORKBENCH_PASSWORD is not; set both.")
+        return None
+    return Passwords(settings.password, settings.viewer_password)
+
+
+class Login:
+    """ASGI middleware before everything else."""
+
+    def __init__(self, app: ASGIApp, passwords: Passwords) -> None:
+        self._app = app
+        self._passwords = passwords
+        self._key = secrets.token_bytes(32)
+        self._failures: deque[float] = deque(maxlen=FAILURES)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        connection = HTTPConnection(scope)
+        path = scope["path"]
+        role = self._role(connection)
+        if scope["type"] == "websocket":
+            if role == "operator" or (role == "viewer" and path.startswith(WATCHING)):
+                await self._app(scope, receive, send)
+            else:
+                # Before `accept` this is an HTTP 403.
+                await send({"type": "websocket.close", "code": 1008, "reason": "log in first" if role is None else "viewers only watch"})
+            return
+        response = await self._answer(Request(scope, receive), role)
+        await (response or self._app)(scope, receive, send)
+
+    async def _answer(self, request: Request, role: Role | None) -> Response | None:
+        """What is answered here; None: the app answers."""
+        path = request.url.path
+        if path == LOGIN:
+            return await self._login(request)
+        if path == LOGOUT:
+            gone = RedirectResponse(LOGIN, status_code=303)
+            gone.delete_cookie(COOKIE)
+            return gone
+        if path in OPEN_PATHS or role == "operator":
+            return None
+        if role == "viewer":
+            if path == "/" and request.method in READING:
+                return RedirectResponse(VIEWER_HOME, status_code=303)
+            if request.method in READING:
+                return None
+            return answer(403, "viewer", "Viewers only read. Log in with the operator's password to change anything.")
+        if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+            query = f"?{request.url.query}" if request.url.query else ""
+            return RedirectResponse(f"{LOGIN}?{urlencode({'next': path + query})}", status_code=303)
+        refused = answer(401, "login", "A password is set here: log in at /login, or send it as Authorization: Bearer.")
+        refused.headers["WWW-Authenticate"] = "Bearer"
+        return refused
+
+    async def _login(self, request: Request) -> Response:
+        wanted = _own_path(request.query_params.get("next", "/"))
+        if request.method != "POST":
+            return _page(wanted, "")
+        body = await _bounded(request)
+        form = parse_qs(body.decode("utf-8", "replace"))
+        role = self._check(form.get("password", [""])[0])
+        if role is None:
+            waits = self._locked()
+            said = "Too many wrong passwords. Wait a minute." if waits else "That is not the password."
+            return _page(wanted, said, status=429 if waits else 401)
+        let_in = RedirectResponse(wanted, status_code=303)
+        let_in.set_cookie(COOKIE, self._sign(role), max_age=STAYS_S, httponly=True, samesite="lax", secure=request.url.scheme == "https")
+        return let_in
+
+    def _role(self, connection: HTTPConnection) -> Role | None:
+        scheme, _space, given = Headers(scope=connection.scope).get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and given:
+            return self._check(given)
+        return self._read(connection.cookies.get(COOKIE, ""))
+
+    def _check(self, given: str) -> Role | None:
+        if self._locked():
+            return None
+        role = self._passwords.role(given)
+        if role is None:
+            self._failures.append(time.monotonic())
+        return role
+
+    def _locked(self) -> bool:
+        return len(self._failures) == FAILURES and time.monotonic() - self._failures[0] < FAILURES_WITHIN_S
+
+    def _sign(self, role: Role) -> str:
+        told = f"{role}.{int(time.time()) + STAYS_S}"
+        return f"{told}.{self._seal(told)}"
+
+    def _read(self, cookie: str) -> Role | None:
+        told, _dot, seal = cookie.rpartition(".")
+        role, _dot, until = told.partition(".")
+        if not hmac.compare_digest(self._seal(told).encode(), seal.encode()) or int(until) < time.time():
+            return None
+        return "operator" if role == "operator" else "viewer"
+
+    def _seal(self, told: str) -> str:
+        return hmac.new(self._key, told.encode(), hashlib.sha256).hexdigest()
+
+
+async def _bounded(request: Request) -> bytes:
+    """The body, cut where no form of ours is that long."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_FORM_BYTES:
+            break
+    return body[:MAX_FORM_BYTES]
+
+
+def _own_path(wanted: str) -> str:
+    """A path of this server, whatever was asked for: a login must not send anybody elsewhere."""
+    parts = urlsplit(wanted)
+    if parts.scheme or parts.netloc or not wanted.startswith("/") or wanted.startswith(("//", "/\\")) or any(ord(c) < 32 for c in wanted):
+        return "/"
+    return wanted
+
+
+def _page(wanted: str, said: str, status: int = 200) -> HTMLResponse:
+    action = html.escape(f"{LOGIN}?{urlencode({'next': wanted})}")
+    told = f'<p role="alert">{html.escape(said)}</p>' if said else ""
+    page = f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark"><title>Log in - PersonaPlex Workbench</title><link rel="stylesheet" href="/talk/talk.css">
+<style>
+body {{ color: var(--wb-ink); font: 15px/1.5 system-ui, sans-serif; margin: 0; }}
+main {{ margin: 14vh auto 0; max-width: 320px; padding: 0 20px; }}
+h1 {{ font-size: 19px; }} h1 span {{ font-weight: 400; }}
+form {{ display: grid; gap: 12px; }} label {{ color: var(--wb-faint); display: grid; font-size: 13px; gap: 4px; }}
+:is(input, button) {{ border: 1px solid var(--wb-line); border-radius: 6px; color: inherit; font: inherit; padding: 9px 11px; }}
+input {{ background: var(--wb-panel); }}
+button {{ background: var(--wb-ink); color: var(--wb-bg); cursor: pointer; font-weight: 600; }}
+:is(input, button):focus-visible {{ outline: 2px solid var(--wb-ink); outline-offset: 2px; }}
+[role=alert] {{ border-left: 4px solid var(--wb-bad); margin: 0; padding-left: 10px; }}
+</style></head><body><main><h1>PersonaPlex <span>Workbench</span></h1><form method="post" action="{action}">
+<label>Password <input name="password" type="password" autocomplete="current-password" autofocus required maxlength="512"></label>
+{told}<button>Log in</button></form></main></body></html>"""
+    return HTMLResponse(page, status_code=status, headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-store"})
