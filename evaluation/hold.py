@@ -20,6 +20,10 @@ from workbench.events import Event
 from workbench.sessions import LiveTalk
 from workbench.transports.clip import ClipDriver
 
+TAIL_MS = 30_000.0
+"""A talk that has not come to rest by itself so long after the last step is over (`time_limit`): its answer is given by then or never, and
+an agent that talks on for ever, or noise that sounds like a user, would fill the run."""
+
 
 @dataclass(frozen=True, slots=True)
 class HeldTalk:
@@ -80,7 +84,7 @@ async def hold(
             talk.conversation.hang_up(reason)
 
     user, tape = ScriptedUser(scenario, sounds, seed=seed, write=write), _Tape()
-    driver = ClipDriver(user, hang_up)
+    driver = ClipDriver(user, hang_up, longest_tail_ms=TAIL_MS)
     request = TalkRequest(persona=persona, engine=engine, transport="scenario", seed=seed, recording=recording)
     live = await bench.sessions.open(request, clip=user, clock=clock, observers=[tape, user, driver])
     talks.append(live)

@@ -43,7 +43,8 @@ class _Strict(BaseModel):
 class When(_Strict):
     """The moment of a step: at a time of the talk, after another step's end, or at an event.
 
-    Exactly one of `at_ms`, `after` and `cue`. An event counts from the end of the step before it in the file.
+    Exactly one of `at_ms`, `after` and `cue`. An event counts from the end of the step before it in the file; an agent that speaks at
+    that moment has its first `agent_starts` there. A step never begins before the one above it in the file has begun or was missed.
     """
 
     at_ms: float | None = Field(default=None, ge=0)

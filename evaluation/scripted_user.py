@@ -13,6 +13,7 @@ from evaluation.scenario import Scenario, Step, Type, When
 from evaluation.user_sound import Sounds, jitter_samples, noise_between, noise_of
 from workbench.audio.frames import SAMPLES_PER_MS, Pcm
 from workbench.audio.timeline import TimelineFrame
+from workbench.bridge.heard import heard_words
 from workbench.dynamics.segments import Segment
 from workbench.events import AgentSpeech, AgentText, Event, ToolFinished, ToolStarted
 
@@ -38,9 +39,9 @@ class ScriptedUser:
         self._waiting = list(scenario.user)
         self._playing: list[tuple[int, Pcm]] = []
         self._ended: dict[str, int] = {}
-        self._last_end = 0
+        self._last_begin = self._last_end = 0
         self._cues: list[tuple[str, int]] = []
-        self._speaking = False
+        self._pieces: list[AgentText] = []
         self._noises = [(noise, noise_of(noise, scenario.folder, seed)) for noise in scenario.noise]
         self._echo = scenario.echo
         self._heard: list[tuple[int, Pcm]] = []
@@ -68,13 +69,11 @@ class ScriptedUser:
     def on_event(self, event: Event) -> None:
         match event:
             case AgentSpeech(edge="start"):
-                self._speaking = True
                 self._cues.append(("agent_starts", event.at_samples))
             case AgentSpeech():
-                self._speaking = False
                 self._cues.append(("agent_stops", event.at_samples))
             case AgentText():
-                self._cues += [("agent_words", event.at_samples)] * len(event.text.split())
+                self._pieces.append(event)
             case ToolStarted():
                 self._cues.append(("tool_started", event.at_samples))
             case ToolFinished():
@@ -100,7 +99,7 @@ class ScriptedUser:
                     continue
                 return
             # What was due before it was known to be is late by that much: nobody hears a cue before it sounds.
-            begin = max(due, self._position)
+            begin = max(due, self._position, self._last_begin)
             if begin >= frame_end:
                 return
             self._waiting.pop(0)
@@ -114,6 +113,7 @@ class ScriptedUser:
             sound = self._sounds[step.id]
             self._playing.append((begin, sound))
             end = begin + sound.size
+        self._last_begin = begin
         self.spans[step.id] = Segment(begin, end)
         self._over(step.id, end)
 
@@ -139,7 +139,8 @@ class ScriptedUser:
             return 0
         if self._position < armed:
             return None
-        times = [at for name, at in self._cues if name == when.cue and at >= armed]
+        happened = [("agent_words", word.at_samples) for word in heard_words(self._pieces)] if when.cue == "agent_words" else self._cues
+        times = [at for name, at in happened if name == when.cue and at >= armed]
         if when.cue == "agent_starts" and self._spoke_at(armed):
             # It was speaking already: that is the first of them.
             times.insert(0, armed)

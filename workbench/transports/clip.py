@@ -108,10 +108,18 @@ class Account:
 class ClipDriver:
     """An observer that ends the talk when there is nothing left to wait for, and keeps the agent's sound if asked."""
 
-    def __init__(self, clip: EndingInput, hang_up: Callable[[CloseReason], None], *, keep_sound: bool = False) -> None:
+    def __init__(
+        self,
+        clip: EndingInput,
+        hang_up: Callable[[CloseReason], None],
+        *,
+        keep_sound: bool = False,
+        longest_tail_ms: float = LONGEST_TAIL_MS,
+    ) -> None:
         self.account = Account()
         self._clip = clip
         self._hang_up = hang_up
+        self._longest_tail_ms = longest_tail_ms
         self._agent: list[Pcm] | None = [] if keep_sound else None
         self._speaking: set[str] = set()
         self._tools: set[str] = set()
@@ -157,7 +165,7 @@ class ClipDriver:
         if not self._clip.exhausted:
             self._last = self._clip_ended = start_samples
             return
-        if start_samples - self._clip_ended > LONGEST_TAIL_MS * SAMPLES_PER_MS:
+        if start_samples - self._clip_ended > self._longest_tail_ms * SAMPLES_PER_MS:
             self._hang_up("time_limit")
             return
         if self._speaking or self._tools:
