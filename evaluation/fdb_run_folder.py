@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
 from evaluation.fdb_folders import Benchmark, FolderError, Sample, output_of
+from evaluation.made_with import versions
+from evaluation.whole_files import write_json
 from evaluation.word_times import WordSource, named
 from evaluation.words import Word
 from workbench.audio.errors import AudioError
@@ -30,19 +30,6 @@ TEACHER = "You are a wise and friendly teacher. Answer questions or provide advi
 CONVERSATION = "You enjoy having a good conversation."
 """The prompts that PersonaPlex's published figures were made with (its model card), the first for interruptions. For v1.5 none are
 published; the same two are used."""
-
-PACKAGES = (
-    "personaplex-workbench",
-    "numpy",
-    "scipy",
-    "onnxruntime",
-    "pocketsphinx",
-    "soundfile",
-    "soxr",
-    "moonshine-voice",
-    "torch",
-    "moshi",
-)
 
 
 class RunError(Exception):
@@ -167,11 +154,11 @@ def begin(out: Path, conditions: Conditions) -> None:
         "conditions": wanted,
         "words": named(conditions.words),
         "begun": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": _versions(),
+        "versions": versions(),
     }
     with _writing(out):
         out.mkdir(parents=True, exist_ok=True)
-        _write_json(out / RUN_FILE, account)
+        write_json(out / RUN_FILE, account)
 
 
 def keep(folder: Path, sample: Sample, answers: Mapping[str, Answer], inputs: Mapping[str, str]) -> None:
@@ -183,10 +170,10 @@ def keep(folder: Path, sample: Sample, answers: Mapping[str, Answer], inputs: Ma
         for given, answer in answers.items():
             write_wav(making / f"{output_of(given)}.wav", answer.sound)
             chunks = [{"text": word.text, "timestamp": [_ms(word.start_s), _ms(word.end_s)]} for word in answer.words]
-            _write_json(making / f"{output_of(given)}.json", {"text": " ".join(word.text for word in answer.words), "chunks": chunks})
+            write_json(making / f"{output_of(given)}.json", {"text": " ".join(word.text for word in answer.words), "chunks": chunks})
         files = {path.name: sha256(path) for path in sorted(making.iterdir())}
         talks = {given: answer.account for given, answer in answers.items()}
-        _write_json(making / TALK_FILE, {"layout": LAYOUT, "sample": sample.name, "inputs": dict(inputs), "files": files, "talks": talks})
+        write_json(making / TALK_FILE, {"layout": LAYOUT, "sample": sample.name, "inputs": dict(inputs), "files": files, "talks": talks})
         # What lies there is not whole, or answers another input.
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(making, folder)
@@ -206,16 +193,6 @@ def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 3)
 
 
-def _write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Whole or not at all, and on the disk before it has its name."""
-    making = path.with_name(f".{path.name}.part")
-    with making.open("w", encoding="utf-8") as file:
-        json.dump(document, file, indent=1, ensure_ascii=False)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(making, path)
-
-
 def sha256(path: Path) -> str:
     """Digest of a file, in hex. Raises AudioError for one that cannot be read."""
     try:
@@ -223,13 +200,3 @@ def sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as fault:
         raise AudioError(f"{path} cannot be read ({fault.strerror})") from fault
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "machine": platform.machine()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found

@@ -178,7 +178,7 @@ def _write_tables(store: DuckDbStore, part: Path, options: ExportOptions, progre
     going_on = store.query(f"SELECT count(*) AS n FROM voice_sessions WHERE is_active AND {where}", values)[0]["n"]  # noqa: S608 - see _conditions
     tables: dict[str, _Count] = {}
     for table in EXPORTED:
-        columns = _columns(store, table.source)
+        columns = column_types(store, table.source)
         if not columns:
             continue
         progress(f"Writing {table.name}.")
@@ -226,11 +226,11 @@ def _conditions(options: ExportOptions) -> tuple[str, list[Any]]:
     return where or "TRUE", [value for _condition, value in used]
 
 
-def _columns(store: DuckDbStore, table: str) -> dict[str, str]:
+def column_types(store: DuckDbStore, table: str) -> dict[str, str]:
+    """SQL types by column, but for the serial numbers of one database, which mean nothing outside it."""
     rows = store.query(
         "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = $1 ORDER BY ordinal_position", [table]
     )
-    # The serial numbers of one database mean nothing outside it.
     return {row["column_name"]: row["data_type"] for row in rows if row["column_name"] != "id"}
 
 
@@ -246,16 +246,17 @@ def _copy(store: DuckDbStore, select: str, target: Path, values: Sequence[Any] =
     else:
         target.mkdir()
         to, how = target / "part-0.parquet", ""
-    written = store.query(f"COPY ({select}) TO {_quoted(to)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1{how})", values)
+    written = store.query(f"COPY ({select}) TO {quoted(to)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1{how})", values)
     (count,) = written[0].values()
     return int(count)
 
 
 def _parquet(folder: Path) -> str:
-    return f"read_parquet({_quoted(folder / '*' / '*.parquet')}, hive_partitioning = true)"
+    return f"read_parquet({quoted(folder / '*' / '*.parquet')}, hive_partitioning = true)"
 
 
-def _quoted(path: Path) -> str:
+def quoted(path: Path) -> str:
+    """A path as an SQL string."""
     return "'" + str(path).replace("'", "''") + "'"
 
 

@@ -1,0 +1,69 @@
+"""What made a result: versions, the commit, the machine. Stored with a run, so that a figure can be traced and a mixture is seen."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+
+from workbench.settings import cores
+
+PACKAGES = (
+    "personaplex-workbench",
+    "numpy",
+    "scipy",
+    "duckdb",
+    "onnxruntime",
+    "pipecat-ai",
+    "pocketsphinx",
+    "moonshine-voice",
+    "espeakng-loader",
+    "pocket-tts",
+    "soundfile",
+    "soxr",
+    "torch",
+    "moshi",
+)
+"""Those that hear, speak, resample or compute; `pipecat-ai` carries the models of voice activity and end of turn."""
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+def versions() -> dict[str, str | None]:
+    """Python and the packages that a result depends on; None = not installed."""
+    return {"python": platform.python_version()} | {package: _version(package) for package in PACKAGES}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def commit() -> str | None:
+    """The checkout's commit, with `-dirty` where tracked files differ from it; None when this is no checkout or git is not there."""
+    if not (CHECKOUT / ".git").exists():
+        return None
+    command = ["git", "-C", str(CHECKOUT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def machine() -> dict[str, str | int | float]:
+    """Processor, system and memory; no name and no address."""
+    memory = psutil.virtual_memory().total / 2**30
+    return {"system": platform.platform(), "processor": _processor(), "cores": cores(), "memory_gib": round(memory, 1)}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
