@@ -37,6 +37,8 @@ class CommandError(Exception):
 
 def faults() -> tuple[type[Exception], ...]:
     """What can be foreseen to go wrong. Imported only when something did: a command loads no more than it needs."""
+    from evaluation.cell_rows import RunError
+    from evaluation.scenario_files import ScenarioError
     from workbench.analysis.source import AnalysisError
     from workbench.assembly import AssemblyError
     from workbench.audio.errors import AudioError
@@ -48,7 +50,20 @@ def faults() -> tuple[type[Exception], ...]:
     from workbench.store.base import StoreError
     from workbench.wire_client import ChatError
 
-    return AnalysisError, AssemblyError, AudioError, ChatError, ConfigError, EngineError, PersonaError, SpeechError, StoreError, TalkRefused
+    return (
+        AnalysisError,
+        AssemblyError,
+        AudioError,
+        ChatError,
+        ConfigError,
+        EngineError,
+        PersonaError,
+        RunError,
+        ScenarioError,
+        SpeechError,
+        StoreError,
+        TalkRefused,
+    )
 
 
 def say(message: str) -> None:
