@@ -25,6 +25,7 @@ from evaluation.fdb_folders import (
     read_words,
     sound_length_s,
 )
+from evaluation.fdb_judge import judges_of
 from evaluation.fdb_v1_backchannel import Script, audio_for, duration_s
 from evaluation.fdb_v1_backchannel import score as backchannel_score
 from evaluation.fdb_v15_behaviour import BEHAVIOURS
@@ -182,7 +183,7 @@ class _Answers:
         rated = [[f.rating] if f.rating is not None else [] for f in found]
         columns = [*_takeovers(found), _Column("rating", "rating 0-5", "higher", rated, "no judge has rated these answers (rating.json)")]
         taken, count = sum(f.taken for f in found), sum(map(len, rated))
-        return columns, [f"{count} of the {taken} answers that took the turn are rated"] if 0 < count < taken else []
+        return columns, [f"{count} of the {taken} answers that took the turn are rated, {self._judge()}"] if count else []
 
     def _backchannel(self) -> tuple[list[_Column], list[str]]:
         found, known = [], []
@@ -227,8 +228,11 @@ class _Answers:
             *self._behaviours(),
         ]
         censored = sum(stop.censored for f in found for stop in f.stops)
+        labelled = sum(path.exists() for path in self._files("content_tag.json"))
+        judged = [f"{labelled} of {len(found)} answers are labelled, {self._judge()}"] if labelled else []
         return columns, [
-            f"{censored} of {sum(map(len, stops))} stop intervals are censored: they end with the user, and the script counts them"
+            *judged,
+            f"{censored} of {sum(map(len, stops))} stop intervals are censored: they end with the user, and the script counts them",
         ]
 
     def _behaviours(self) -> list[_Column]:
@@ -255,6 +259,15 @@ class _Answers:
             if sample.kind == "overlap" and tags.exists() and RESPOND in read_behaviour(tags) and (heard := read_words(words)):
                 found.append(before_and_after(*_load(output), heard, _event(sample)[1]))
         return side_tests(found) if found else []
+
+    def _judge(self) -> str:
+        """Who judged these answers. Raises FolderError where that is more than one: their results cannot share a mean."""
+        judges = judges_of(self._samples, self._outputs)
+        if len(judges) > 1:
+            raise FolderError(
+                f"the answers to {self._samples[0].task} were judged by several ({'; '.join(judges)}); have one judge them all"
+            )
+        return judges[0]
 
     def _words(self) -> list[list[Word]]:
         return [read_words(path) for path in self._files("output.json")]

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 from evaluation.turns import Turn
+from workbench.llm_endpoint import OpenAiEndpoint
 from workbench.personas import Persona
 
 HIGHEST = 5
@@ -48,22 +51,37 @@ class Scores:
 
 
 def messages(persona: Persona, turns: Sequence[Turn]) -> list[dict[str, str]]:
-    """The request for one talk. The markers hold the hash of what is between them, so nothing in it can forge one."""
-    data = json.dumps(
-        {
-            "persona": {"name": persona.name, "role": persona.role, "prompt": persona.prompt},
-            "transcript": [{"speaker": turn.speaker, "text": turn.text} for turn in turns],
-        },
-        ensure_ascii=True,
-    )
-    mark = hashlib.sha256(data.encode()).hexdigest()[:16]
-    asked = f"<<<TALK {mark}\n{data}\nTALK {mark}>>>\nRate the talk between the markers."
-    return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": asked}]
+    """The request for one talk."""
+    data = {
+        "persona": {"name": persona.name, "role": persona.role, "prompt": persona.prompt},
+        "transcript": [{"speaker": turn.speaker, "text": turn.text} for turn in turns],
+    }
+    return framed(SYSTEM, data, "TALK", "Rate the talk between the markers.")
+
+
+def framed(system: str, data: Mapping[str, Any], what: str, order: str) -> list[dict[str, str]]:
+    """A request about data that is not trusted. The markers hold the hash of what is between them, so nothing in it can forge one."""
+    plain = json.dumps(data, ensure_ascii=True)
+    mark = hashlib.sha256(plain.encode()).hexdigest()[:16]
+    asked = f"<<<{what} {mark}\n{plain}\n{what} {mark}>>>\n{order}"
+    return [{"role": "system", "content": system}, {"role": "user", "content": asked}]
+
+
+async def ask(endpoint: OpenAiEndpoint, request: Sequence[Mapping[str, str]]) -> str:
+    """The judge's whole answer, as steady as the model is. Raises EndpointError."""
+    async with aclosing(endpoint.stream(request, temperature=0)) as pieces:
+        return "".join([piece async for piece in pieces])
 
 
 def read_scores(answer: str) -> Scores:
-    """The scores of an answer, which may stand in a code fence. Raises Unread for anything else: other words around it, a second object, a
-    rating that is missing, no whole number, or out of range."""
+    """The scores of an answer. Raises Unread where `one_object` does, and for a rating that is missing or no whole number from 0 to 5."""
+    found = one_object(answer)
+    adherence, naturalness = (rating(found, axis) for axis in AXES)
+    return Scores(adherence, naturalness, str(found.get("reason", "")))
+
+
+def one_object(answer: str) -> dict[str, Any]:
+    """The object of an answer, which may stand in a code fence. Raises Unread for anything else: other words around it, a second one."""
     text = answer.strip()
     if text.startswith("```") and text.endswith("```") and len(text) > 6:
         text = text[3:-3].removeprefix("json").strip()
@@ -73,8 +91,12 @@ def read_scores(answer: str) -> Scores:
         raise Unread(f"it is not one JSON object: {text[:80]!r}") from error
     if not isinstance(found, dict):
         raise Unread(f"it is a JSON {type(found).__name__}, not an object")
-    for axis in AXES:
-        value = found.get(axis)
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= HIGHEST:
-            raise Unread(f"{axis} is {value!r}, not a whole number from 0 to {HIGHEST}")
-    return Scores(found["adherence"], found["naturalness"], str(found.get("reason", "")))
+    return found
+
+
+def rating(found: Mapping[str, Any], key: str) -> int:
+    """One rating of an answer's object. Raises Unread unless it is a whole number from 0 to 5."""
+    value = found.get(key)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= HIGHEST:
+        raise Unread(f"{key} is {value!r}, not a whole number from 0 to {HIGHEST}")
+    return value

@@ -7,13 +7,12 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from evaluation.cell_rows import Cell, RunError
-from evaluation.judge import Scores, Unread, messages, read_scores
+from evaluation.judge import Scores, Unread, ask, messages, read_scores
 from workbench.llm_endpoint import EndpointError, OpenAiEndpoint
 from workbench.personas import Persona
 
@@ -104,10 +103,7 @@ def request_for(cell: Cell, persona: Persona, model: str) -> dict[str, Any]:
 
 
 async def _judgement(request: Mapping[str, Any], endpoint: OpenAiEndpoint) -> dict[str, Any]:
-    answer = ""
-    async with aclosing(endpoint.stream(request["messages"], temperature=0)) as pieces:
-        async for piece in pieces:
-            answer += piece
+    answer = await ask(endpoint, request["messages"])
     scores: Scores | None = None
     fault = ""
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from judge_stub import judge_stub
 from served import CLIPS
 from typer.testing import CliRunner
 
@@ -86,16 +87,22 @@ def test_played_scored_resumed_and_scored_again() -> None:
     assert "| **echo** | 1.000 n=2 | 0.400 n=2 |" in out
 
 
-def test_somebody_elses_outputs_are_timed() -> None:
+def test_somebody_elses_outputs_are_timed_and_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = given(Path("fdb/v1_5/user_interruption/1"), metadata={"context_text": "", "current_turn_text": "", "timestamps": [0.2, 1.0]})
     write_wav(folder / "clean_input.wav", load_wav(CLIPS / "goforward.wav"))
     write_wav(folder / "output.wav", load_wav(CLIPS / "goforward.wav"))
-    code, out, err = call("fdb-v1.5", "--data", "fdb", "--score", "fdb/v1_5", "--words-by", "nobody", "--json")
+    (folder / "output.json").write_text('{"text": "go", "chunks": [{"text": "go", "timestamp": [0.5, 2.0]}]}')
+    with judge_stub(lambda _body: '{"behaviour": "C_RESUME", "analysis": ""}') as stub:
+        monkeypatch.setenv("WORKBENCH_LLM_BASE_URL", stub.url)
+        code, out, err = call("fdb-v1.5", "--data", "fdb", "--score", "fdb/v1_5", "--words-by", "nobody", "--judge", "--json")
     assert code == 0, err
+    assert "1 answers judged by default at 127.0.0.1" in err
     told = json.loads(out)
     assert (told["system"], told["account"], told["parts"], told["scores"]["words"]) == ("v1_5", None, [], "nobody")
     (stops,) = (m for m in told["scores"]["tasks"][0]["measures"] if m["key"] == "stop_s")
     assert (stops["n"], stops["files"]) == (1, 1)
+    (resumed,) = (m for m in told["scores"]["tasks"][0]["measures"] if m["key"] == "C_RESUME")
+    assert resumed["value"] == 1.0
 
 
 @pytest.mark.parametrize(
@@ -110,6 +117,7 @@ def test_somebody_elses_outputs_are_timed() -> None:
         (("--task", "naps", "--score", "fdb"), "has no task 'naps'"),
         (("--human", "people.json", "--score", "fdb"), "people.json is missing"),
         (("--engine", "personaplex", "--out", "run"), "Set PERSONAPLEX_URL"),
+        (("--score", "fdb", "--judge"), "There is no language model to judge with"),
         (("--engine", "echo", "--test-engines", "--out", "fdb"), "is not empty and holds no run"),
     ],
 )

@@ -49,19 +49,13 @@ def compare(
 
 async def _judge(run: Path) -> None:
     from evaluation.cell_rows import read_cells, read_personas
-    from evaluation.judge import JUDGE_WAIT_S
     from evaluation.judgements import judge_run
-    from workbench.assembly import AssemblyError, llm_endpoint
+    from workbench.commands.evaluate.judging import judge_endpoint
     from workbench.llm_endpoint import EndpointError
 
     cells = read_cells(run)
     personas = read_personas(run, cells)
-    try:
-        endpoint = llm_endpoint(load_settings(), first_piece_timeout_s=JUDGE_WAIT_S)
-    except AssemblyError as error:
-        raise CommandError(str(error)) from error
-    if endpoint is None:
-        raise CommandError("There is no language model to judge with; set WORKBENCH_LLM_BASE_URL and WORKBENCH_LLM_MODEL.")
+    endpoint = judge_endpoint(load_settings())
     try:
         with Progress(console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("Judging", total=None)

@@ -12,6 +12,7 @@ import typer
 
 from evaluation.engines_alone import engines_alone
 from evaluation.fdb_folders import HUMAN_FILE, Benchmark, FolderError, Sample, read_benchmark, read_human
+from evaluation.fdb_judge import judge_answers
 from evaluation.fdb_run import Played, run_samples
 from evaluation.fdb_run_folder import Conditions, RunError, parts_of, read_run, rewritten
 from evaluation.fdb_score import Scores, score
@@ -19,6 +20,9 @@ from evaluation.fdb_table import tables
 from evaluation.fdb_v1_backchannel import Script
 from evaluation.word_times import WordSource
 from workbench.commands.common import CommandError, DataDir, Json, load_settings, run, say, show
+from workbench.commands.evaluate.judging import judge_endpoint
+from workbench.llm_endpoint import EndpointError
+from workbench.settings import Settings
 
 FAILED_CODE = 1
 """Some talks were not the engine's own to their end."""
@@ -39,6 +43,9 @@ Tasks = Annotated[list[str] | None, typer.Option("--task", help="Only this task;
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first so many samples of each task.")]
 Realtime = Annotated[bool, typer.Option("--realtime/--fast", help="At the pace of a live talk, or as fast as the parts allow.")]
 Human = Annotated[Path | None, typer.Option(help=f"{HUMAN_FILE}, from the benchmark's scripts; else it is looked for in --data.")]
+Judge = Annotated[
+    bool, typer.Option("--judge", help="Have the answers that nobody has judged yet judged by the model of WORKBENCH_LLM_BASE_URL.")
+]
 TestEngines = Annotated[bool, typer.Option("--test-engines", help="Also offer the echo and scripted engines.")]
 
 
@@ -59,6 +66,7 @@ class _Asked:
     tasks: Sequence[str]
     limit: int | None
     realtime: bool
+    judge: bool
     data_dir: Path | None
     test_engines: bool
     human: Path | None = None
@@ -91,12 +99,13 @@ def fdb_v1(
     task: Tasks = None,
     limit: Limit = None,
     realtime: Realtime = False,
+    judge: Judge = False,
     as_json: Json = False,
     data_dir: DataDir = None,
     test_engines: TestEngines = False,
 ) -> None:
     """Full-Duplex-Bench v1: pauses, backchannels, turn-taking, interruptions; played to an engine and scored, or outputs scored."""
-    shared = (engine, out, outputs, words, words_by, persona, voice, seed, task or (), limit, realtime, data_dir, test_engines)
+    shared = (engine, out, outputs, words, words_by, persona, voice, seed, task or (), limit, realtime, judge, data_dir, test_engines)
     _evaluate(_Asked("fdb-v1", data, *shared, human=human, script=script), as_json=as_json)
 
 
@@ -113,12 +122,13 @@ def fdb_v15(
     task: Tasks = None,
     limit: Limit = None,
     realtime: Realtime = False,
+    judge: Judge = False,
     as_json: Json = False,
     data_dir: DataDir = None,
     test_engines: TestEngines = False,
 ) -> None:
     """Full-Duplex-Bench v1.5: overlaps of four kinds; played to an engine and timed, or outputs timed."""
-    shared = (engine, out, outputs, words, words_by, persona, voice, seed, task or (), limit, realtime, data_dir, test_engines)
+    shared = (engine, out, outputs, words, words_by, persona, voice, seed, task or (), limit, realtime, judge, data_dir, test_engines)
     _evaluate(_Asked("fdb-v1.5", data, *shared), as_json=as_json)
 
 
@@ -158,6 +168,8 @@ async def _result(asked: _Asked) -> _Result:
         played = await _play(samples, asked, asked.engine, folder)
     account = read_run(folder)
     words = _words_by(folder, account, samples, asked.words_by)
+    if asked.judge:
+        await _judge(samples, folder, load_settings(data_dir=asked.data_dir))
     # A score takes seconds of a core, and the loop has nothing else to do.
     scores = score(samples, folder, asked.benchmark, words=words, human=people, script=asked.script)
     system = str(account["conditions"]["engine"]) if account is not None else folder.resolve().name
@@ -197,6 +209,19 @@ async def _play(samples: Sequence[Sample], asked: _Asked, engine: str, out: Path
     )
     async with engines_alone(settings, say) as sessions:
         return await run_samples(samples, sessions, conditions, out, tell=say)
+
+
+async def _judge(samples: Sequence[Sample], outputs: Path, settings: Settings) -> None:
+    endpoint = judge_endpoint(settings)
+    try:
+        found = await judge_answers(samples, outputs, endpoint, say)
+    except EndpointError as error:
+        raise CommandError(f"{error} What was judged until then is kept; run it again to go on.") from error
+    finally:
+        await endpoint.close()
+    say(f"{found.asked} answers judged by {endpoint.model} at {endpoint.host}, {found.kept} were judged before.")
+    for name, fault in sorted(found.unread.items()):
+        say(f"No result for {name}: the judge's answer cannot be read, {fault}.")
 
 
 def _first(samples: Sequence[Sample], limit: int | None) -> list[Sample]:
