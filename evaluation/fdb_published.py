@@ -12,6 +12,7 @@ from evaluation.fdb_v1_backchannel import Script
 
 README = "benchmark's README, 2026-05"
 CARD = "model card of nvidia/personaplex-7b-v1"
+PERSONAPLEX = "PersonaPlex paper (arXiv 2602.06053), as transcribed in a digest"
 RL = "arXiv 2606.11167"
 V15_PAPER = "v1.5 paper, table 2, as transcribed by OpenRealtime"
 OPEN_REALTIME = "OpenRealtime's own run, energy VAD"
@@ -58,9 +59,12 @@ V1_ROWS = (
     _v1("dGSLM", README, "original", (0.934, 0.935, 0.691, 0.015, 0.934, 0.975, 0.352, 0.917, 0.201, 2.531)),
     _v1("Moshi", README, "original", (0.985, 0.980, 1.000, 0.001, 0.957, 0.941, 0.265, 1.000, 0.765, 0.257)),
     _v1("Moshi, 3 s of silence first", RL, "fixed", (0.445, 0.528, 0.255, 0.074, 0.824, 0.739, 0.162, 0.920, 3.440, 1.377)),
+    _v1("Moshi + RL (Fisher)", RL, "fixed", (0.226, 0.417, 0.091, 0.095, 0.789, 0.966, 0.121, 1.000, 3.575, 0.461)),
+    _v1("Moshi + RL (Seamless)", RL, "fixed", (0.307, 0.463, 0.145, 0.101, 0.794, 0.958, 0.160, 1.000, 3.630, 0.409)),
     _v1("Freeze-Omni", README, "original", (0.642, 0.481, 0.636, 0.001, 0.997, 0.336, 0.953, 0.867, 3.615, 1.409)),
     _v1("Gemini Live 2.0", README, "original", (0.255, 0.310, 0.091, 0.012, 0.896, 0.655, 1.301, 0.891, 3.376, 1.183)),
     _v1("GPT-Realtime", README, "original", (0.010, 0.120, 0.000, 0.007, 0.980, 1.000, 1.470, 0.970, 3.850, 1.500)),
+    _v1("Qwen-2.5-Omni", PERSONAPLEX, None, (None, None, None, None, None, None, None, None, 4.590, 2.740)),
     _v1("Gemini 3.1 Flash Live (minimal)", README, None, (0.022, 0.153, 0.727, 0.044, 0.807, 1.000, 0.567, 1.000, 3.575, 0.337)),
     _v1("Gemini 3.1 Flash Live (high)", README, None, (0.007, 0.102, 0.491, 0.030, 0.853, 0.992, 0.940, 0.995, 4.121, 0.651)),
 )
