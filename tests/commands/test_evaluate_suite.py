@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from evaluation.run_folder import RunFolder
+from evaluation.run_folder import CellId, RunFolder
 from workbench.cli import app
-from workbench.commands.evaluate.watching import duration
+from workbench.commands.evaluate.watching import duration, watching
 
 SCENARIO = """
 id: hello
@@ -85,6 +87,19 @@ def test_what_cannot_be_run_is_said_in_one_line_before_anything_is_opened(tmp_pa
         assert "run is being written by another sweep" in refused("mine", "--personas", "tess.md")
     RunFolder(tmp_path / "run").begin({"scenarios": {"hello": "0" * 64}}, {})
     assert "run is a run of something else: scenarios hello was 00000000…" in refused("mine", "--personas", "tess.md")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_gets_a_bar_and_a_file_gets_lines(terminal: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    drawn = io.StringIO()
+    cell, row = CellId("tess", "classic", "hello", 3), {"status": "failed", "error": "it fell over"}
+    with watching(Path("run"), Console(file=drawn, force_terminal=terminal, width=200)) as watcher:
+        watcher.begins(4, 1)
+        watcher.finished(cell, row)
+    told = drawn.getvalue() if terminal else capsys.readouterr().err
+    assert "tess on classic, hello, seed 3: failed: it fell over" in told
+    assert "2/4" in told
+    assert ("━" in told) is terminal
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(7.4, "7 s"), (125, "2 min 05 s"), (7_260, "2 h 01 min")])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -131,6 +132,22 @@ def test_a_talk_that_does_not_end_has_failed(tmp_path: Path, suite: Path) -> Non
     plan = Plan("mine", load_suite(str(suite / "hello.yaml")), [persona("tess")], ["scripted"], [0])
     told = asyncio.run(sweep_into(run, plan, hold=_never_over, limit_s=0.5))
     assert [row["error"] for _name, row in told.rows] == ["the talk had not ended after 0.5 s"]
+
+
+async def _interrupting(bench: Any, scenario: Any, **asked: Any) -> HeldTalk:
+    if scenario.id == "hello":
+        signal.raise_signal(signal.SIGINT)
+    return await hold_talk(bench, scenario, **asked)
+
+
+def test_an_interrupt_drops_the_running_cell_and_keeps_the_others(tmp_path: Path, suite: Path) -> None:
+    run = tmp_path / "run"
+    plan = Plan("mine", load_suite(str(suite)), [persona("tess")], ["scripted"], [0])
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(sweep_into(run, plan, hold=_interrupting))
+    assert set(RunFolder(run).rows()) == {"tess__scripted__hello-again__0"}, "files go by their names, `-` before `.`"
+    assert not (run / ".scratch").exists()
+    assert asyncio.run(sweep_into(run, plan)).kept == 1
 
 
 async def _counting(bench: Any, scenario: Any, **asked: Any) -> HeldTalk:

@@ -34,6 +34,7 @@ class Forms(FoundCommands):
 evaluate = new_app(Forms, no_args_is_help=True, subcommand_metavar="FORM")
 
 
-@evaluate.callback(epilog="workbench evaluate FORM --help tells the options of each.")
+@evaluate.callback(epilog="The options of a sweep: workbench evaluate suite --help. Those of the others: workbench evaluate FORM --help.")
 def forms() -> None:
-    """Scripted users against personas and engines."""
+    """Scripted users against personas and engines: `workbench evaluate core --personas a,b --seeds 3 --out my-run` holds every scenario
+    of the suite `core` with both personas; what to do next is told at its end."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from workbench.commands.common import Json, ToolsFile, load_settings, load_tools, run, say, show, told_plainly
 from workbench.commands.evaluate.watching import watching
@@ -99,7 +100,7 @@ async def _swept(folder: RunFolder, plan: Plan, settings_given: Mapping[str, obj
     )
     bench = await assemble(settings, progress=say, tools=load_tools(settings))
     try:
-        with watching(folder.path) as watcher:
+        with watching(folder.path, Console(stderr=True)) as watcher:
             await sweep(folder, plan, bench, watcher, retry_failed=retry_failed, limit_s=limit_s)
     finally:
         await bench.close()

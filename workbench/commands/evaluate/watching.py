@@ -95,9 +95,8 @@ class Bar:
 
 
 @contextmanager
-def watching(path: Path) -> Iterator[Watcher]:
-    """Watches a sweep into the folder `path`."""
-    console = Console(stderr=True)
+def watching(path: Path, console: Console) -> Iterator[Watcher]:
+    """Watches a sweep into the folder `path`; a bar only where the console is a terminal."""
     if not console.is_terminal:
         yield Lines(path)
         return
