@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from workbench.audio.frames import samples_to_ms
+from workbench.events import Event, UserText
+
 Speaker = Literal["user", "agent"]
 
 ANSWERED_WORDS = 3
@@ -55,6 +58,23 @@ def turns_of(rows: Iterable[Mapping[str, Any]]) -> list[Turn]:
             )
         )
     return sorted(found, key=lambda turn: turn.start_ms)
+
+
+def typed_rows(events: Iterable[Event]) -> list[dict[str, Any]]:
+    """What the user typed, as rows of `turns` without length: a typed utterance takes no floor, so it is no turn of the talk's dynamics,
+    but what it asked for is asked. Text that was spoken to an engine without ears for text is a turn of its own, and none of these."""
+    return [
+        {
+            "speaker": "user",
+            "text": event.text,
+            "start_ms": samples_to_ms(event.start_samples),
+            "end_ms": samples_to_ms(event.start_samples),
+            "latency_ms": None,
+            "interrupted": False,
+        }
+        for event in events
+        if isinstance(event, UserText) and event.final and event.source == "typed"
+    ]
 
 
 def of(turns: Iterable[Turn], speaker: Speaker) -> list[Turn]:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from evaluation.adherence import adherence, drift, figures_said, recall, talk_ratio, words_per_minute, words_per_turn
 from evaluation.identity import names_told, refusals
 from evaluation.prompt_facts import keys_of, knowledge, spoken
-from evaluation.turns import Turn, answer_to, of, turns_of
+from evaluation.turns import Turn, answer_to, of, turns_of, typed_rows
+from workbench.events import UserText
 from workbench.persona_library import PersonaLibrary
 
 NORA = PersonaLibrary().get("customer-service")
@@ -237,3 +238,12 @@ def test_rows_become_turns() -> None:
     assert answer_to([user, agent], user) == [agent]
     with pytest.raises(ValueError, match="'tool'"):
         turns_of([{"speaker": "tool", "start_ms": 0, "end_ms": 1, "text": ""}])
+
+
+def test_what_was_typed_is_a_turn_without_length() -> None:
+    typed, heard = (
+        UserText(at_samples=2_400, noticed_samples=2_400, utterance_id=source, text=source, final=True, start_samples=2_400, source=source)
+        for source in ("typed", "asr")
+    )
+    (turn,) = turns_of(typed_rows([typed, heard]))
+    assert (turn.speaker, turn.text, turn.start_ms, turn.duration_ms) == ("user", "typed", 100, 0)
