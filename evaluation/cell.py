@@ -12,6 +12,7 @@ from evaluation.hold import HeldTalk
 from evaluation.measures import measures
 from evaluation.run_folder import CellId
 from evaluation.scenario import Scenario
+from evaluation.turns import typed_rows
 from workbench.audio.frames import samples_to_ms
 from workbench.events import EngineLost, ToolFinished
 from workbench.personas import Persona
@@ -52,6 +53,7 @@ def empty_row(cell: CellId, persona: Persona, scenario: Scenario) -> dict[str, A
         "verdicts": [],
         "missed": [],
         "turns": [],
+        "typed": [],
         "tool_results": [],
     }
 
@@ -74,6 +76,7 @@ def measured_row(scenario: Scenario, held: HeldTalk) -> dict[str, Any]:
         "verdicts": [asdict(verdict) for verdict in judge(scenario, held)],
         "missed": list(held.missed),
         "turns": account.turns,
+        "typed": typed_rows(held.events),
         "tool_results": [_told(event) for event in held.events if isinstance(event, ToolFinished)],
     }
 

@@ -34,6 +34,7 @@ class Cell:
     expectations: tuple[bool, ...]
     """Whether each of the scenario's expectations was met."""
     turns: tuple[Turn, ...]
+    """By start; what was typed among them, without length."""
     tool_results: tuple[str, ...] | None
     """What the tools answered; None when the row does not tell."""
 
@@ -81,7 +82,7 @@ def _cell(path: Path) -> Cell:
             status=status,
             measures={name: None if value is None else float(value) for name, value in (row.get("measures") or {}).items()},
             expectations=tuple(bool(verdict["passed"]) for verdict in row.get("verdicts") or ()),
-            turns=tuple(turns_of(row.get("turns") or ())),
+            turns=tuple(turns_of([*(row.get("turns") or ()), *(row.get("typed") or ())])),
             tool_results=None if results is None else tuple(map(str, results)),
         )
     except OSError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from evaluation.cell_rows import Cell, RunError
 from evaluation.judge import Scores, Unread, ask, messages, read_scores
+from evaluation.whole_files import write_json
 from workbench.llm_endpoint import EndpointError, OpenAiEndpoint
 from workbench.personas import Persona
 
@@ -128,9 +128,7 @@ def _stored(path: Path) -> dict[str, Any] | None:
 
 def _write(path: Path, row: Mapping[str, Any]) -> None:
     """Whole or not at all: a judgement cut off by a crash would look like one that was made."""
-    beside = path.with_suffix(".tmp")
     try:
-        beside.write_text(json.dumps(row, ensure_ascii=False, indent=1), "utf-8")
-        os.replace(beside, path)
+        write_json(path, row)
     except OSError as error:
         raise RunError(f"{path} cannot be written ({error.strerror}).") from error
