@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import os
+import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +14,9 @@ from typing import Any
 import httpx
 import pytest
 from chromium import CHROMIUM, Visit, visiting
+from playwright.sync_api import Locator
 from servers import Running, opened_store, running
+from websockets.sync.client import connect
 
 from tests.analysis.known_talks import fill
 
@@ -122,6 +126,114 @@ def test_the_latency_page_in_both_themes_and_widths(server: Running) -> None:
             if folder := os.environ.get(PICTURES):
                 page.emulate_media(color_scheme=scheme)
                 page.screenshot(path=Path(folder) / f"latency-{scheme}-{width}.png", full_page=True)
+
+
+@contextmanager
+def topology_page(server: Running, **context: Any) -> Iterator[Visit]:
+    with visiting(f"{server.url}/topology", wav=None, ready="#wb-topology-state[data-state=up]", **context) as visit:
+        yield visit
+        assert (visit.complaints, visit.outside) == ([], [])
+        assert visit.page.evaluate("window.stolen") is None
+
+
+@contextmanager
+def talking(server: Running) -> Iterator[str]:
+    """A talk over the WebSocket while it is needed: its session id."""
+    before = {talk["session_id"] for talk in httpx.get(f"{server.url}/api/topology").json()["talks"]}
+    with connect(f"{server.url.replace('http', 'ws')}/api/chat?engine=echo&persona=casual") as websocket:
+        websocket.recv()
+        (new,) = {talk["session_id"] for talk in httpx.get(f"{server.url}/api/topology").json()["talks"]} - before
+        # Whoever does not read is cut off after a while.
+        reading = threading.Thread(target=deque, args=(websocket, 0))
+        reading.start()
+        yield new
+        websocket.close()
+        reading.join()
+
+
+def totals(visit: Visit) -> dict[str, str]:
+    tiles = visit.page.locator("[data-total]").all()
+    return {str(tile.get_attribute("data-total")): tile.locator("dd").inner_text() for tile in tiles}
+
+
+def node(visit: Visit, name: str) -> Locator:
+    return visit.page.locator(f"[data-node='{name}']")
+
+
+def test_nobody_talks_and_it_says_what_to_do_first(server: Running) -> None:
+    with topology_page(server) as visit:
+        stats = httpx.get(f"{server.url}/api/mas/voice/sessions").json()["stats"]
+        assert totals(visit) == {name: f"{count:,}" for name, count in stats.items()}
+        assert node(visit, "nobody").get_attribute("data-state") == "idle"
+        assert node(visit, "gateway").get_attribute("data-state") == "unknown"
+        assert "places unknown" in " ".join(node(visit, "gateway").inner_text().split()), "nobody answers, so nobody knows: no zero"
+        assert "read" in node(visit, "store").inner_text()
+        visit.page.click("text=Have a talk")
+        visit.page.wait_for_selector("#wb-start")
+
+
+def test_who_talks_is_drawn_with_what_it_rests_on_and_can_be_ended(server: Running) -> None:
+    message = {"message": f"what is two plus two {SCRIPT}", "conversation_id": "topology-1"}
+    written = httpx.post(f"{server.url}/api/mas/voice/orchestrator", json=message, timeout=60).raise_for_status().json()["session_id"]
+    with talking(server) as spoken, topology_page(server) as visit:
+        page = visit.page
+        mine, other = node(visit, f"talk:{spoken}"), node(visit, f"talk:{written}")
+        assert mine.locator(".now").inner_text() == "echo"
+        assert "80 ms" in mine.inner_text()
+        row = httpx.get(f"{server.url}/voice/sessions/{written}").json()
+        assert f"turns {row['turn_count']} tools {row['tool_count']}" in " ".join(other.inner_text().split())
+        for start, end in (("way:websocket", f"talk:{spoken}"), (f"talk:{spoken}", "engine:echo"), (f"talk:{written}", "engine:text")):
+            edge = page.locator(f"#wb-edges path[data-from='{start}'][data-to='{end}']")
+            assert edge.get_attribute("data-state") == "live"
+            assert edge.evaluate("path => path.getTotalLength()") > 10
+        # One question for the whole page.
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        with page.expect_response("**/api/topology"):
+            pass
+        page.wait_for_selector("#wb-topology-state[data-state=up]")
+        assert {url.removeprefix(server.url) for url in asked} == {"/api/topology"}
+
+        button = mine.locator(".end")
+        button.focus()
+        page.keyboard.press("Enter")
+        assert button.inner_text() == "End this talk?"
+        with page.expect_response("**/api/topology"):
+            pass
+        assert page.evaluate("document.activeElement.className") == "end", "the keyboard keeps its place over a refresh"
+        page.keyboard.press("Escape")
+        assert button.inner_text() == "End"
+        page.keyboard.press("Enter")
+        page.keyboard.press("Enter")
+        mine.wait_for(state="detached")
+        assert httpx.get(f"{server.url}/voice/sessions/{spoken}").json()["ended_reason"] == "ended_by_api"
+        httpx.delete(f"{server.url}/voice/sessions/{written}").raise_for_status()
+
+
+def test_a_server_that_does_not_answer_leaves_nothing_but_unknown(server: Running) -> None:
+    with topology_page(server) as visit:
+        page = visit.page
+        page.route("**/api/topology", lambda route: route.abort())
+        page.wait_for_selector("#wb-topology-state[data-state=down]")
+        assert set(totals(visit).values()) == {"unknown"}
+        nodes = page.locator(".node")
+        assert nodes.count() == page.locator(".node[data-state=unknown]").count() > 8
+        assert page.locator("#wb-edges path:not([data-state=unknown])").count() == 0
+        page.unroute("**/api/topology")
+        page.wait_for_selector("[data-node=store][data-state=ready]")
+        visit.complaints.clear()
+
+
+def test_the_topology_page_in_both_themes_and_widths(server: Running) -> None:
+    for scheme, width in (("dark", 390), ("light", 1280)):
+        with talking(server), topology_page(server, color_scheme=scheme, viewport={"width": width, "height": 860}) as visit:
+            page = visit.page
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, "the page scrolls sideways"
+            assert page.evaluate("[...document.querySelectorAll('.node')].every((one) => one.scrollWidth <= one.clientWidth)")
+            inside = "path => { const box = path.getBBox(); return box.x >= 0 && box.x + box.width <= innerWidth; }"
+            assert all(page.locator("#wb-edges path").nth(number).evaluate(inside) for number in range(4))
+            if folder := os.environ.get(PICTURES):
+                page.screenshot(path=Path(folder) / f"topology-{scheme}-{width}.png", full_page=True)
 
 
 def test_a_program_that_unpacks_nothing_gets_the_script_too(server: Running) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import statistics
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -223,6 +225,24 @@ async def test_a_prompts_size_is_what_a_talk_with_it_takes(
 
 async def test_no_gateway_knows_no_size() -> None:
     assert await PersonaPlexEngine("ws://127.0.0.1:9").prompt_size(PERSONA) is None
+
+
+async def test_a_gateway_tells_of_its_work(served: Served, engine: PersonaPlexEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = served.slots.owner
+    monkeypatch.setattr(owner, "steps_s", deque())
+    load = (await engine.probe()).load
+    assert load is not None
+    assert (load.device, load.waiting, load.step_n, load.step_p50_ms) == ("cpu", 0, 0, None), "nothing was stepped yet"
+    assert load.memory_total_mib is None, "of a CPU nobody knows what is the gateway's"
+    session = await opened(engine, spec())
+    await steps(session, spoken(0.8).reshape(-1, FRAME_SAMPLES))
+    await session.close()
+    load = (await engine.probe()).load
+    assert load is not None
+    assert load.step_n == len(owner.steps_s) >= 5
+    assert load.step_p50_ms == pytest.approx(1_000 * statistics.median(owner.steps_s))
+    assert load.step_p95_ms is not None
+    assert load.step_p95_ms >= load.step_p50_ms > 0
 
 
 async def test_what_the_gateway_refuses_is_told(engine: PersonaPlexEngine) -> None:

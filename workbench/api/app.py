@@ -23,6 +23,7 @@ from workbench.api import (
     sessions,
     speech,
     tools,
+    topology_routes,
     upkeep,
 )
 from workbench.api.body_limit import BodyLimit
@@ -69,7 +70,21 @@ def create_app(workbench: Workbench) -> FastAPI:
         app.add_middleware(Login, passwords=passwords)
     app.add_middleware(KnownHost, settings=workbench.settings)
     errors.install(app)
-    for part in (health, duplex, sessions, session_table, one_session, speech, orchestrator, tools, personas, latency, upkeep, docs):
+    for part in (
+        health,
+        duplex,
+        sessions,
+        session_table,
+        one_session,
+        speech,
+        orchestrator,
+        tools,
+        personas,
+        latency,
+        topology_routes,
+        upkeep,
+        docs,
+    ):
         app.include_router(part.router)
     app.include_router(chat_router(context.entrance.open, ChatOptions(allowed_origins=workbench.settings.allowed_origins)))
     return app

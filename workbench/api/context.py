@@ -8,11 +8,14 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from workbench.api.entrance import Entrance
+from workbench.api.live_counts import LiveCounts
 from workbench.api.probes import Probes
 from workbench.api.reports import Reports
 from workbench.api.text_talks import TextTalks
 from workbench.api.tool_states import ToolStates
+from workbench.api.topology import Topology
 from workbench.assembly import Workbench
+from workbench.sessions import LiveTalk
 from workbench.telemetry import Telemetry
 
 
@@ -27,14 +30,34 @@ class Context:
     text_talks: TextTalks
     tool_states: ToolStates
     reports: Reports
+    topology: Topology
 
 
 def make_context(workbench: Workbench) -> Context:
     telemetry = Telemetry(workbench)
-    text_talks = TextTalks(recorder=workbench.recorder, bridge_for=workbench.bridge_for, responder_for=workbench.responder_for)
-    entrance, probes, tool_states = Entrance(workbench, telemetry), Probes(workbench.roster), ToolStates(workbench.fleet)
-    reports = Reports(workbench.store, workbench.settings.audio_dir)
-    return Context(workbench, telemetry, entrance, probes, text_talks, tool_states, reports)
+    live = LiveCounts()
+
+    def opened(talk: LiveTalk) -> None:
+        telemetry.follow(talk)
+        live.follow(talk.session_id, talk.conversation.observe)
+
+    text_talks = TextTalks(
+        recorder=workbench.recorder,
+        bridge_for=workbench.bridge_for,
+        responder_for=workbench.responder_for,
+        on_open=lambda talk: live.follow(talk.session_id, talk.observe),
+    )
+    probes, tool_states = Probes(workbench.roster), ToolStates(workbench.fleet)
+    return Context(
+        workbench=workbench,
+        telemetry=telemetry,
+        entrance=Entrance(workbench, opened),
+        probes=probes,
+        text_talks=text_talks,
+        tool_states=tool_states,
+        reports=Reports(workbench.store, workbench.settings.audio_dir),
+        topology=Topology(workbench, probes, tool_states, text_talks, live),
+    )
 
 
 def _context(request: Request) -> Context:

@@ -15,7 +15,6 @@ from workbench.assembly import Workbench
 from workbench.conversation.port import TalkRequest
 from workbench.sessions import CONVERSATION_ID, LiveTalk
 from workbench.store import queries
-from workbench.telemetry import Telemetry
 
 KEPT_S = 60.0
 """A reservation that nobody came for is forgotten after this."""
@@ -39,9 +38,12 @@ class Reservation:
 class Entrance:
     """Opens talks for every transport, with what was reserved for them."""
 
-    def __init__(self, workbench: Workbench, telemetry: Telemetry, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, workbench: Workbench, on_open: Callable[[LiveTalk], None], *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`on_open` is told of every talk that was opened, before its first frame."""
         self._workbench = workbench
-        self._telemetry = telemetry
+        self._on_open = on_open
         self._monotonic = monotonic
         self._pending: dict[str, Reservation] = {}
 
@@ -88,7 +90,7 @@ class Entrance:
         if reserved is not None:
             # Only now: a talk that was refused as busy may be tried again.
             self._pending.pop(reserved.conversation_id, None)
-        self._telemetry.follow(talk)
+        self._on_open(talk)
         return talk
 
     async def end(self, session_id: str) -> bool:

@@ -88,7 +88,7 @@ async def health(context: Ctx) -> Health:
         version=version("personaplex-workbench"),
         personaplex=personaplex,
         moshi_available=personaplex,
-        engines={name: _engine(probe) for name, probe in probes.items()},
+        engines={name: engine_state(probe) for name, probe in probes.items()},
         store=store,
         asr=PartState(name=bench.recogniser.name, why=bench.recogniser.why),
         tts=[PartState(name=tts.name, why=tts.why) for tts in bench.synthesisers],
@@ -100,7 +100,7 @@ async def health(context: Ctx) -> Health:
     )
 
 
-def _engine(probe: Probe) -> EngineState:
+def engine_state(probe: Probe) -> EngineState:
     told = probe.answer
     return EngineState(
         state=told.state,

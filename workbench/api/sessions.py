@@ -12,6 +12,7 @@ from workbench.api.context import Context, Ctx
 from workbench.api.duplex import reserve
 from workbench.api.errors import ApiError, errors
 from workbench.api.models import EndedAnswer, SessionAnswer, SessionDetail, SessionRequest, SessionRow, SessionsAnswer, Stats
+from workbench.api.own_page import OWN_PAGE
 from workbench.store import queries
 from workbench.store.base import Store
 
@@ -34,7 +35,7 @@ def _read(store: Store, everything: bool, limit: int) -> SessionsAnswer:
     )
 
 
-@router.delete("/api/mas/voice/sessions", responses=errors(400, 404))
+@router.delete("/api/mas/voice/sessions", responses=errors(400, 403, 404), dependencies=[OWN_PAGE])
 async def end_session(context: Ctx, session_id: str | None = None) -> EndedAnswer:
     """Ends a session that goes on, or takes back a reservation."""
     if not session_id:
@@ -69,7 +70,7 @@ async def one_session(context: Ctx, session_id: str) -> SessionDetail:
     return SessionDetail.model_validate(found)
 
 
-@router.delete("/voice/sessions/{session_id}", responses=errors(404))
+@router.delete("/voice/sessions/{session_id}", responses=errors(403, 404), dependencies=[OWN_PAGE])
 async def end_mas_session(context: Ctx, session_id: str) -> EndedAnswer:
     """As `DELETE /api/mas/voice/sessions`."""
     return await _end(context, session_id)

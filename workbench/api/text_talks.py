@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -220,8 +220,10 @@ class TextTalks:
         recorder: Recorder,
         bridge_for: Callable[[Persona], Bridge],
         responder_for: Callable[[Persona], Responder],
+        on_open: Callable[[TextTalk], None],
     ) -> None:
-        self._recorder, self._bridge_for, self._responder_for = recorder, bridge_for, responder_for
+        """`on_open` is told of every conversation before anything is said in it."""
+        self._recorder, self._bridge_for, self._responder_for, self._on_open = recorder, bridge_for, responder_for, on_open
         self._talks: dict[str, TextTalk] = {}
 
     async def get(self, conversation_id: str, persona: Persona) -> TextTalk:
@@ -234,7 +236,13 @@ class TextTalks:
             self._recorder.remember_persona(persona)
             talk = TextTalk(conversation_id, persona, self._bridge_for(persona), self._responder_for(persona), self._recorder.observer())
             self._talks[conversation_id] = talk
+            self._on_open(talk)
         return talk
+
+    @property
+    def live(self) -> Sequence[TextTalk]:
+        """The conversations that go on."""
+        return tuple(self._talks.values())
 
     async def end(self, session_id: str) -> bool:
         """False when no conversation has that session id."""

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from workbench.api.context import Context
-from workbench.app import latency_page, personas_page, plotly_script, sessions_page, tools_page
+from workbench.app import latency_page, personas_page, plotly_script, sessions_page, tools_page, topology_page
 from workbench.app.lights import lights
 from workbench.app.live import LiveHub
 from workbench.app.offline import OfflinePages
@@ -22,7 +22,7 @@ from workbench.transports.ice import IceSettings
 from workbench.transports.webrtc import WebRtcCalls, WebRtcOptions
 
 STATIC = Path(__file__).parent / "static"
-PLAIN_PAGES = (sessions_page.PAGE, personas_page.PAGE, latency_page.PAGE, tools_page.PAGE)
+PLAIN_PAGES = (sessions_page.PAGE, personas_page.PAGE, latency_page.PAGE, topology_page.PAGE, tools_page.PAGE)
 """Every page but the Talk page."""
 
 

@@ -15,7 +15,7 @@ HEAD = f"""{STYLE}
 """
 """`before.js` runs before Gradio starts: it watches the microphone and the connection from outside FastRTC."""
 
-PAGES = {"/": "Talk", "/sessions": "Sessions", "/personas": "Personas", "/latency": "Latency", "/tools": "Tools"}
+PAGES = {"/": "Talk", "/sessions": "Sessions", "/personas": "Personas", "/latency": "Latency", "/topology": "Topology", "/tools": "Tools"}
 """Address to name, in the order of the navigation."""
 
 TALK_STATE = """

@@ -38,6 +38,24 @@ class Capabilities:
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """What a model server tells of its work in the handshake. None: it does not say."""
+
+    model: str
+    device: str
+    waiting: int
+    """Visitors in its queue."""
+    trial_step_ms: float | None
+    """A step of all its places, tried when it started."""
+    step_n: int = 0
+    """Steps that the two figures below are over: the last 30 s of talk."""
+    step_p50_ms: float | None = None
+    step_p95_ms: float | None = None
+    memory_used_mib: int | None = None
+    memory_total_mib: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Availability:
     """The answer of a real handshake made just now."""
 
@@ -51,6 +69,7 @@ class Availability:
     in_use: int | None = None
     voices: tuple[str, ...] = ()
     """Voices that the engine tells it has, beside those that are known everywhere."""
+    load: Load | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from workbench.gateway.offload import LayerStream, buffers_for, offload, packed_
 from workbench.gateway.quantize import quantise
 from workbench.gateway.streams import eager
 
+MIB = 2**20
 GIB = 2**30
 CPU = torch.device("cpu")
 META = torch.device("meta")
@@ -151,6 +152,14 @@ def free_bytes(device: torch.device) -> int:
     if device.type != "cuda":
         return int(psutil.virtual_memory().available)
     return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+
+
+def device_memory(device: torch.device) -> dict[str, int] | None:
+    """`used_mib` and `total_mib` of a CUDA device, by whomever it is used; None of any other device, whose memory nobody gave to us."""
+    if device.type != "cuda":
+        return None
+    free, total = torch.cuda.mem_get_info(device)
+    return {"used_mib": (total - free) // MIB, "total_mib": total // MIB}
 
 
 def held_bytes(tensors: Iterable[torch.Tensor]) -> int:

@@ -24,6 +24,8 @@ from workbench.gateway.seat import Reason, Seat
 from workbench.gateway.snapshots import Snapshot
 
 log = logging.getLogger(__name__)
+RECENT_TICKS = 375
+"""30 s of talk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Owner:
         self.metrics.slots.set(model.rows)
         self.waiting: deque[Seat] = deque()
         self.rows: list[Seat | None] = [None] * model.rows
+        self.steps_s: deque[float] = deque(maxlen=RECENT_TICKS)
+        """What the last ticks took."""
         self._jobs: deque[_Job] = deque()
         self._running: _Job | None = None
 
@@ -117,6 +121,7 @@ class Owner:
         frames = self.model.step(user, active)
         took_s = time.perf_counter() - began_s
         self.metrics.step.observe(took_s)
+        self.steps_s.append(took_s)
         if took_s > FRAME_MS / 1_000:
             self.metrics.missed.inc()
         for row, seat in stepped:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+import numpy as np
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field, ValidationError
@@ -24,6 +25,7 @@ from websockets.http11 import MAX_LINE_LENGTH
 
 from workbench.audio.frames import FRAME_MS
 from workbench.gateway.chat import Chat
+from workbench.gateway.memory import device_memory
 from workbench.gateway.model import Model
 from workbench.gateway.owner import Limits
 from workbench.gateway.prompts import PromptError, prompt_frames
@@ -126,7 +128,17 @@ def describe(slots: Slots) -> dict[str, Any]:
         "in_use": len(owner.rows) - owner.rows.count(None),
         "waiting": len(owner.waiting),
         "step_ms": slots.step_ms,
+        "steps": _steps(tuple(owner.steps_s)),
+        "memory": device_memory(owner.model.device),
     }
+
+
+def _steps(took_s: tuple[float, ...]) -> dict[str, float] | None:
+    """Of the last ticks; None before the first visitor."""
+    if not took_s:
+        return None
+    p50, p95 = np.percentile(took_s, (50, 95)) * 1_000
+    return {"n": len(took_s), "p50_ms": float(p50), "p95_ms": float(p95)}
 
 
 class _PromptQuestion(BaseModel):

@@ -75,10 +75,10 @@ class PersonaPlexEngine:
         if gateway.in_use >= gateway.slots:
             reason = f"All {gateway.slots} places of {self._server.shown} are taken, and {gateway.waiting} wait."
             repair = "Try again when a talk has ended, or start the gateway with more --slots."
-            return Availability("busy", reason, repair, took_ms, gateway.slots, gateway.in_use)
+            return Availability("busy", reason, repair, took_ms, gateway.slots, gateway.in_use, load=gateway.load)
         reason = f"{gateway.model} on {gateway.device} at {self._server.shown} has made real steps and has a free place. {gateway.slowness}"
         names = tuple(name.rpartition(".")[0] for name in gateway.voices)
-        return Availability("ready", reason.rstrip(), "", took_ms, gateway.slots, gateway.in_use, names)
+        return Availability("ready", reason.rstrip(), "", took_ms, gateway.slots, gateway.in_use, names, gateway.load)
 
     def _of_other(self, took_ms: float) -> Availability:
         """NVIDIA's server has one place and never says whether it is free."""

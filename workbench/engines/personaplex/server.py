@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -11,7 +11,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from workbench.audio.frames import FRAME_MS
-from workbench.engines.base import PromptSize
+from workbench.engines.base import Load, PromptSize
 from workbench.wire_client import ChatClient, ChatError, chat_url, shown_address
 
 PROBE_TIMEOUT_S = 3.0
@@ -32,6 +32,17 @@ class ServerFailed(ServerFault):
     """A gateway answers and its model is lost: only a new start helps."""
 
 
+class _Steps(BaseModel):
+    n: int
+    p50_ms: float
+    p95_ms: float
+
+
+class _Memory(BaseModel):
+    used_mib: int
+    total_mib: int
+
+
 class _Health(BaseModel):
     """The parts of a gateway's `/health` that are used here."""
 
@@ -44,6 +55,17 @@ class _Health(BaseModel):
     in_use: int
     waiting: int
     step_ms: float | None = None
+    steps: _Steps | None = None
+    memory: _Memory | None = None
+
+    @property
+    def load(self) -> Load:
+        told = Load(self.model, self.device, self.waiting, self.step_ms)
+        if self.steps is not None:
+            told = replace(told, step_n=self.steps.n, step_p50_ms=self.steps.p50_ms, step_p95_ms=self.steps.p95_ms)
+        if self.memory is not None:
+            told = replace(told, memory_used_mib=self.memory.used_mib, memory_total_mib=self.memory.total_mib)
+        return told
 
 
 class _Voice(BaseModel):
@@ -81,6 +103,7 @@ class Gateway:
     """File names, such as `NATF2.pt`."""
     step_ms: float | None = None
     """What a step of all its places took when it started."""
+    load: Load | None = None
 
     @property
     def slowness(self) -> str:
@@ -137,6 +160,7 @@ class Server:
             health.waiting,
             tuple(voice.name for voice in names),
             health.step_ms,
+            health.load,
         )
 
     async def prompt_size(self, voice: str, text: str) -> PromptSize | None:
