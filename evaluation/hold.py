@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -65,11 +66,11 @@ async def hold(
     """Holds one talk from its first frame to the end of the last answer. Its rows are recorded as those of any talk; `recording`: its
     sound too (None: as the settings say).
 
-    Raises ScenarioError when the scenario cannot be played here, TalkRefused when there is no such persona or engine.
+    Being cancelled ends the talk, too. Raises ScenarioError when the scenario cannot be played here, TalkRefused when there is no such
+    persona or engine.
     """
     sounds = await render(scenario, bench.tts)
     talks: list[LiveTalk] = []
-
     early: list[str] = []
 
     def write(text: str) -> None:
@@ -90,7 +91,12 @@ async def hold(
     talks.append(live)
     for text in early:
         live.type(text)
-    reason = await live.closed()
+    try:
+        reason = await live.closed()
+    except asyncio.CancelledError:
+        # Nobody waits for it any more; it ends with its rows written, and does not go on beside the next one.
+        await live.hang_up("hung_up")
+        raise
     return HeldTalk(
         session_id=live.session_id,
         events=tuple(tape.events),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import pytest_asyncio
+from waiting import until
 
 from evaluation.agreement import disagreements
 from evaluation.expectations import judge
@@ -147,6 +149,18 @@ async def test_typed_words_are_answered_and_a_cue_that_never_comes_is_told(bench
 async def test_an_unknown_persona_is_refused_before_anything_is_played(bench: Workbench) -> None:
     with pytest.raises(TalkRefused, match="nobody"):
         await hold(bench, ASK, persona="nobody", engine="scripted", seed=1, clock=FastClock(fixed(CHARGES)))
+
+
+async def test_a_talk_that_nobody_waits_for_any_more_is_ended(bench: Workbench) -> None:
+    script = scenario([clip("late", STOP, at_ms=60_000)])
+    task = asyncio.create_task(hold(bench, script, persona="myca", engine="scripted", seed=1, clock=RealtimeClock()))
+    await until(lambda: bench.sessions.live)
+    (live,) = bench.sessions.live.values()
+    await live.conversation.opened()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await live.closed() == "hung_up"
 
 
 MACHINE = {

@@ -23,6 +23,10 @@ VOICES = ("rms", "slt", "awb", "kal16")
 CHUNK_SAMPLES = 640
 """Smallest chunk the library gives, in samples at the voice's rate (40 ms)."""
 
+RANDOM_START = 1
+"""flite draws the noise in its voices from libc's `rand`, which the whole process shares. Begun here for every text, the same text is the
+same sound to the sample, so that a talk in virtual time can be held again."""
+
 _STOP = -1
 _CONTINUE = 0
 _lock = threading.Lock()
@@ -114,6 +118,7 @@ class FliteLibrary:
         # `callback` must live until the call is over.
         callback = _Callback(receive)
         with _lock:
+            self._flite.srand(RANDOM_START)
             utterance = self._flite.new_utterance()
             try:
                 info = self._flite.new_audio_streaming_info()
