@@ -13,6 +13,7 @@ from workbench.conversation.agent_side import AgentSide
 from workbench.conversation.break_in import BreakIn
 from workbench.conversation.conversation import Conversation
 from workbench.engines.base import Stopped
+from workbench.engines.classic.session import ClassicSession
 from workbench.events import AgentStopped, AgentText, BargeIn, Event
 from workbench.talk import Saying
 from workbench.testing.asr import ScriptedAsr
@@ -130,6 +131,25 @@ def test_an_onset_early_in_the_first_reply_may_be_an_echo(onset_ms: int, stops: 
     for ms in range(onset_ms, onset_ms + 960, 80):
         break_in.listen(ms * 24, silence_ms=0)
     assert stopped == ([Stopped("one", "two")] if stops else [])
+
+
+class Answering:
+    """As much of an `AgentSide` as is asked for: a half-duplex agent in the middle of an answer."""
+
+    capabilities = ClassicSession.capabilities
+
+    def interrupt(self) -> Stopped:
+        return Stopped("one", "two")
+
+
+@pytest.mark.parametrize("guard_ms", [0, 700])
+def test_an_onset_before_the_first_reply_is_no_echo(guard_ms: float) -> None:
+    """Onsets are back-dated: one that is noticed just after the reply began may lie before it."""
+    stopped: list[Stopped] = []
+    break_in = BreakIn(cast(AgentSide, Answering()), guard_ms=guard_ms, saying_min_ms=300, on_stopped=stopped.append)
+    break_in.agent_began(1_850 * 24)
+    break_in.user_edge("start", 1_816 * 24)
+    assert stopped == [Stopped("one", "two")]
 
 
 def test_silence_that_no_edge_tells_yet_is_no_speech() -> None:

@@ -56,8 +56,8 @@ class BreakIn:
         self._told(self._agent.stop_saying())
 
     def _guarded(self, onset: int) -> bool:
-        """The agent has only just begun its first reply: what is heard may be its own echo."""
-        return self._replies == 1 and onset - self._reply_began < self._guard
+        """The agent has only just begun its first reply: what is heard may be its own echo. What began before the reply is none."""
+        return self._replies == 1 and 0 <= onset - self._reply_began < self._guard
 
     def _told(self, stopped: Stopped) -> Stopped:
         if stopped.heard_text or stopped.cancelled_text:
