@@ -1,4 +1,5 @@
 -- What people thought of a talk: stars or a note or both, by whom and when. Every judgement is kept; of one person's stars the newest count.
+-- A vote between two talks of a blind trial is a judgement of each: `preferred` is true or false, NULL where neither was better.
 
 CREATE TABLE IF NOT EXISTS voice_ratings (
   session_id VARCHAR(64) NOT NULL REFERENCES voice_sessions (session_id),
@@ -7,6 +8,8 @@ CREATE TABLE IF NOT EXISTS voice_ratings (
   rater      TEXT NOT NULL,
   stars      INTEGER CHECK (stars BETWEEN 1 AND 5),
   note       TEXT NOT NULL,
+  trial_id   VARCHAR(64),
+  preferred  BOOLEAN,
   PRIMARY KEY (session_id, rating_id)
 );
 

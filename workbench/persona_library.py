@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import secrets
 import tempfile
+from collections import OrderedDict
 from pathlib import Path
 
 from workbench.personas import FILE_BYTES, Persona, PersonaError, check_id, load, parse
 from workbench.settings import Settings
+
+LENT = "~"
+"""Stands in no id, so that a lent name is none either."""
+MOST_LENT = 1_000
 
 _Reading = tuple[list[Persona], dict[str, str]]
 
@@ -39,6 +45,7 @@ class PersonaLibrary:
         writes; None = `folder` itself."""
         self._folder = folder or shipped_dir()
         self._edits = edits or self._folder
+        self._lent: OrderedDict[str, Persona] = OrderedDict()
 
     def list(self) -> list[Persona]:
         """Every persona whose file is right, by id."""
@@ -48,8 +55,19 @@ class PersonaLibrary:
         """File name to what is wrong with it, for the files that `list` leaves out."""
         return self._read()[1]
 
+    def lend(self, persona: Persona) -> str:
+        """A name under which `get` gives just this version, until `MOST_LENT` others were lent. It tells nobody which version it is."""
+        name = f"{persona.persona_id}{LENT}{secrets.token_hex(6)}"
+        self._lent[name] = persona
+        while len(self._lent) > MOST_LENT:
+            self._lent.popitem(last=False)
+        return name
+
     def get(self, persona_id: str) -> Persona:
-        """Raises PersonaError: for an unknown id it lists the known ones, for a wrong file it says what is wrong."""
+        """Of a file, or of a version that was lent. Raises PersonaError: for an unknown id it lists the known ones, for a wrong file it
+        says what is wrong."""
+        if (lent := self._lent.get(persona_id)) is not None:
+            return lent
         path = self._paths().get(f"{check_id(persona_id)}.md")
         if path is None:
             known = ", ".join(persona.persona_id for persona in self.list()) or "none"

@@ -107,7 +107,8 @@ class ChatClient:
             raise ChatError("connection", f"{shown_address(address)} gave no handshake within {timeout_s:g} s; it may be busy") from error
         except websockets.InvalidStatus as error:
             status = error.response.status_code
-            raise ChatError(f"http_{status}", f"{shown_address(address)} refused the talk with HTTP {status}") from error
+            hint = "; it may ask for a password (WORKBENCH_PASSWORD) or a token (PERSONAPLEX_TOKEN)" if status in (401, 403) else ""
+            raise ChatError(f"http_{status}", f"{shown_address(address)} refused the talk with HTTP {status}{hint}") from error
         except (OSError, websockets.InvalidHandshake, websockets.InvalidURI) as error:
             raise ChatError("connection", f"{shown_address(address)} cannot be reached ({error}); is the server running?") from error
         client.handshake_ms = (time.perf_counter() - began_s) * 1_000

@@ -90,6 +90,38 @@ def test_an_edit_from_the_first_letter_to_the_next_talk(server: Running, folder:
         assert not visit.outside
 
 
+def test_two_versions_are_talked_to_blind_and_voted_on(server: Running) -> None:
+    told = httpx.get(f"{server.url}/api/personas/casual").json()
+    edit = {"text": told["text"].rstrip() + " " + "You like rain.\n", "expected": told["version"]}
+    saved = httpx.put(f"{server.url}/api/personas/casual", json=edit).raise_for_status().json()
+    with visiting(f"{server.url}/personas?persona=casual", ready=READY) as visit:
+        page = visit.page
+        chosen(visit, "casual")
+        page.click("#wb-blind button")
+        for arm in "AB":
+            with page.context.expect_page() as opened:
+                page.click(f"#wb-vote-talks [data-arm={arm}]")
+            talk = opened.value
+            talk.wait_for_selector("#wb-start:enabled")
+            talk.wait_for_function("window.workbench.choices.persona.startsWith('casual~')")
+            assert "blind" in talk.input_value("#wb-persona input")
+            assert not any(version[:8] in talk.inner_text("body") for version in (told["version"], saved["version"]))
+            talk.fill("#wb-text", "hello")
+            talk.keyboard.press("Enter")
+            talk.wait_for_selector(".row.agent")
+            talk.close()
+            page.wait_for_selector(f"#wb-vote-talks [data-arm={arm}][data-talked=true]")
+        page.check("#wb-vote [value=B]")
+        page.fill("#wb-vote-rater", "somebody")
+        page.click("#wb-vote button")
+        page.wait_for_selector("#wb-blind-said:has-text('A was')")
+        votes = {one["version"]: (one["trials"], one["won"]) for one in httpx.get(f"{server.url}/api/personas/casual").json()["versions"]}
+        assert sorted(votes.values()) == [(1, 0), (1, 1)]
+        (won,) = [version for version, (_trials, won) in votes.items() if won]
+        page.wait_for_selector(f"#wb-versions [data-version='{won}']:has-text('better in 1 of 1 blind trial')")
+        assert not visit.complaints
+
+
 def test_a_new_one_and_one_that_somebody_else_changed(server: Running, folder: Path) -> None:
     with visiting(f"{server.url}/personas?persona=assistant", ready=READY) as visit:
         page = visit.page

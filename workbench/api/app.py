@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from workbench.api import (
+    blind,
     docs,
     duplex,
     errors,
@@ -80,6 +81,7 @@ def create_app(workbench: Workbench) -> FastAPI:
         orchestrator,
         tools,
         personas,
+        blind,
         latency,
         topology_routes,
         upkeep,

@@ -14,6 +14,7 @@ from workbench.api.reports import Reports
 from workbench.api.text_talks import TextTalks
 from workbench.api.tool_states import ToolStates
 from workbench.api.topology import Topology
+from workbench.api.trials import Trials
 from workbench.assembly import Workbench
 from workbench.sessions import LiveTalk
 from workbench.telemetry import Telemetry
@@ -31,6 +32,7 @@ class Context:
     tool_states: ToolStates
     reports: Reports
     topology: Topology
+    trials: Trials
 
 
 def make_context(workbench: Workbench) -> Context:
@@ -57,6 +59,7 @@ def make_context(workbench: Workbench) -> Context:
         tool_states=tool_states,
         reports=Reports(workbench.store, workbench.settings.audio_dir),
         topology=Topology(workbench, probes, tool_states, text_talks, live),
+        trials=Trials(),
     )
 
 

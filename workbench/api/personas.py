@@ -65,6 +65,8 @@ class Version(BaseModel):
     first_seen: datetime
     talks: int
     current: bool
+    trials: int = Field(description="Votes in blind trials that it was a part of.")
+    won: int = Field(description="Of these, votes for it.")
     text: str = Field(description="Its file.")
 
 
@@ -179,6 +181,8 @@ def _detail(context: Context, persona_id: str) -> PersonaDetail:
                 version=one.persona.content_hash,
                 first_seen=one.first_seen,
                 talks=one.talks,
+                trials=one.trials,
+                won=one.won,
                 current=one.persona.content_hash == persona.content_hash,
                 text=render(one.persona),
             )

@@ -8,6 +8,7 @@ from workbench.app import choices, shell
 from workbench.app.blocks import blocks
 from workbench.assembly import Workbench
 from workbench.engines.roster import AUTO
+from workbench.persona_library import LENT
 from workbench.transports.webrtc import WebRtcCalls
 
 TRACK = {"echoCancellation": True, "noiseSuppression": True, "autoGainControl": True, "channelCount": {"ideal": 1}}
@@ -23,7 +24,10 @@ def build_page(workbench: Workbench, calls: WebRtcCalls) -> gr.Blocks:
 
     def arrive(request: gr.Request) -> gr.Dropdown:
         offered = choices.personas(workbench)
-        wanted = request.query_params.get("persona")
+        wanted = request.query_params.get("persona", "")
+        if LENT in wanted:
+            # A version that was lent, for a blind trial: the name does not say which.
+            offered.append((f"{wanted.partition(LENT)[0]} · blind", wanted))
         known = wanted in {persona_id for _shown, persona_id in offered}
         return gr.Dropdown(choices=offered, value=wanted) if known else gr.Dropdown(choices=offered)
 

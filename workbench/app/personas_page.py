@@ -34,6 +34,27 @@ _BODY = """
       <h2 id="wb-versions-title">Versions</h2>
       <ol id="wb-versions" class="wb-versions"></ol>
     </section>
+    <section aria-labelledby="wb-blind-title">
+      <h2 id="wb-blind-title">Two versions, blind</h2>
+      <p id="wb-blind-why" class="why"></p>
+      <form id="wb-blind" class="wb-blind" hidden>
+        <label>One version <select id="wb-blind-first"></select></label>
+        <label>The other <select id="wb-blind-second"></select></label>
+        <button type="submit">Draw A and B</button>
+      </form>
+      <form id="wb-vote" class="wb-vote" hidden>
+        <p id="wb-vote-talks"></p>
+        <fieldset><legend>Which was better?</legend>
+          <label><input type="radio" name="preferred" value="A"> A</label>
+          <label><input type="radio" name="preferred" value="B"> B</label>
+          <label><input type="radio" name="preferred" value=""> neither</label>
+        </fieldset>
+        <label>Note <input id="wb-vote-note" type="text" maxlength="2000" autocomplete="off"></label>
+        <label>Your name <input id="wb-vote-rater" type="text" maxlength="80" autocomplete="name"></label>
+        <button type="submit">Vote, and learn which was which</button>
+      </form>
+      <p id="wb-blind-said" role="status"></p>
+    </section>
     <section aria-labelledby="wb-scores-title">
       <h2 id="wb-scores-title">How its versions did</h2>
       <div id="wb-scores" class="wb-scores" tabindex="0"></div>

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +29,26 @@ def rate(store: Store, session_id: str, *, rater: str, stars: int | None, note: 
         (
             "INSERT INTO voice_ratings (session_id, rating_id, rated_at, rater, stars, note) VALUES ($1, $2, $3, $4, $5, $6)",
             [session_id, uuid.uuid4().hex, when or datetime.now(UTC), clean_text(rater.strip()), stars, clean_text(note.strip())],
+        )
+    )
+
+
+def vote(store: Store, trial_id: str, talks: Mapping[str, bool | None], *, rater: str, note: str = "") -> None:
+    """Keeps one vote of a blind trial: by session id, whether that talk was the better one (None: neither was).
+
+    Raises ValueError for a vote without a name, StoreError when it cannot be written.
+    """
+    if not rater.strip():
+        raise ValueError("a vote needs the name of who gives it; type yours.")
+    now = datetime.now(UTC)
+    store.write(
+        *(
+            (
+                "INSERT INTO voice_ratings (session_id, rating_id, rated_at, rater, stars, note, trial_id, preferred) "
+                "VALUES ($1, $2, $3, $4, NULL, $5, $6, $7)",
+                [session_id, uuid.uuid4().hex, now, clean_text(rater.strip()), clean_text(note.strip()), trial_id, preferred],
+            )
+            for session_id, preferred in talks.items()
         )
     )
 

@@ -35,7 +35,7 @@ _PLAIN = {
     "voice_frame_timings": "session_id engine",
     "voice_personas": "content_hash persona_id name voice role tools sampling",
     "voice_recordings": "session_id path codec",
-    "voice_ratings": "session_id rating_id",
+    "voice_ratings": "session_id rating_id trial_id",
 }
 PLAIN_COLUMNS: Mapping[str, frozenset[str]] = {table: frozenset(columns.split()) for table, columns in _PLAIN.items()}
 """Text columns without words in them. A text column that stands in neither list is taken for words."""

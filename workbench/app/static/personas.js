@@ -2,6 +2,7 @@
 
 import { ask } from "./ask.js";
 import { byId, make } from "./dom.js";
+import { Blind } from "./persona_blind.js";
 import { Editor } from "./persona_editor.js";
 import { scores } from "./persona_scores.js";
 
@@ -14,6 +15,7 @@ class Page {
   constructor() {
     this.chosen = new URLSearchParams(location.search).get("persona");
     this.editor = new Editor((id) => this.saved(id));
+    this.blind = new Blind(() => this.reread());
     byId("wb-new").addEventListener("click", () => this.fresh());
     window.addEventListener("popstate", () => this.open(new URLSearchParams(location.search).get("persona"), false));
     this.list();
@@ -83,7 +85,13 @@ class Page {
     await scores(id);
   }
 
+  async reread() {
+    this.detail = await ask(`/api/personas/${encodeURIComponent(this.chosen)}`);
+    this.showVersions();
+  }
+
   showVersions() {
+    this.blind.offer(this.detail.persona_id, this.detail.versions);
     const rows = this.detail.versions.map((one) => {
       const load = make("button", "", "Load into the editor");
       load.type = "button";
@@ -93,6 +101,7 @@ class Page {
         "li", "",
         make("p", "", make("code", "", one.version.slice(0, 8)), one.current ? " is the one in use" : ""),
         make("p", "why", `${many(one.talks, "talk")}, kept since ${new Date(one.first_seen).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}`),
+        one.trials ? make("p", "why", `better in ${one.won} of ${many(one.trials, "blind trial")}`) : "",
         one.current ? "" : load,
       );
       row.dataset.version = one.version;
@@ -107,6 +116,7 @@ class Page {
     this.chosen = null;
     this.mark();
     byId("wb-versions").replaceChildren(make("li", "why", "None yet."));
+    this.blind.offer(null, []);
     byId("wb-scores").replaceChildren(make("p", "why", "Nobody has talked to it."));
     this.editor.fresh();
   }
@@ -114,8 +124,7 @@ class Page {
   async saved(id) {
     history.replaceState(null, "", `?persona=${encodeURIComponent(id)}`);
     this.chosen = id;
-    this.detail = await ask(`/api/personas/${encodeURIComponent(id)}`);
-    this.showVersions();
+    await this.reread();
     await this.list();
     await scores(id);
   }
