@@ -18,7 +18,7 @@ import pytest
 import soundfile
 from chromium import CHROMIUM, Visit, visiting
 from many_sessions import PERSONAS, fill, has_barge_in, has_tool, reply_ms
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 from servers import CLI, CLIPS, SERVE, Running, clean_environment, opened_store, running
 
 from tests.analysis.known_talks import at, broke_in, edge, spoke
@@ -70,7 +70,7 @@ def keep_talk(store: DuckDbStore, audio_dir: Path, session_id: str, *, reply: fl
 
 def hold_a_real_talk(folder: Path, data_dir: Path) -> None:
     """Through the workbench's own command, with clips as the user."""
-    parts: tuple[str | float, ...] = (1.0, "time_tokyo", 5.5, "times_slt", 2.3, "barge_in", 3.0, "plus", 6.0)
+    parts: tuple[str | float, ...] = (1.0, "time_tokyo", 5.5, "times_slt", 2.3, "barge_in", 2.2, "plus", 6.0)
     sounds = [
         np.zeros(round(part * 16_000)) if isinstance(part, float) else soundfile.read(CLIPS / f"synthetic/{part}.wav")[0] for part in parts
     ]
@@ -310,8 +310,15 @@ def test_a_session_that_goes_on_shows_live_and_then_as_it_is_stored(visit: Visit
     assert page.evaluate("window.stolen") is None
 
 
-def test_an_empty_store_says_what_to_do_and_a_silent_server_is_told(visit: Visit, server: Running) -> None:
+def test_an_empty_store_says_what_to_do_and_a_slow_or_silent_server_is_told(visit: Visit, server: Running) -> None:
     page = visit.page
+    held: list[Route] = []
+    page.route("**/api/sessions?*", lambda route: held.append(route))
+    go(visit, server, "", "#wb-list[aria-busy=true]")
+    held[0].continue_()
+    page.wait_for_selector("#wb-list:not([aria-busy])")
+    page.wait_for_selector(ROWS)
+    page.unroute("**/api/sessions?*")
     nothing = {"sessions": [], "total": 0, "stored": 0, "personas": [], "engines": []}
     page.route("**/api/sessions?*", lambda route: route.fulfill(json=nothing))
     go(visit, server, "", "#wb-none:has-text('Talk page')")
@@ -327,7 +334,7 @@ def test_an_empty_store_says_what_to_do_and_a_silent_server_is_told(visit: Visit
 def test_no_view_scrolls_sideways_in_either_theme(visit: Visit, server: Running) -> None:
     rows = httpx.get(f"{server.url}/api/sessions", params={"search": "tokyo"}).json()["sessions"]
     shown = rows[-1]["session_id"] if rows else "seen"
-    views = {"list": ("", ROWS), "one": (f"?session={shown}", HAPPENED), "both": ("?compare=seen,other", ".wb-compared tbody tr")}
+    views = {"list": ("", ROWS), "one": (f"?session={shown}&at=2000", HAPPENED), "both": ("?compare=seen,other", ".wb-compared tbody tr")}
     for scheme, width in (("dark", 390), ("light", 1280)):
         visit.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         visit.page.set_viewport_size({"width": width, "height": 860})
