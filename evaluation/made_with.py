@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -30,6 +31,8 @@ PACKAGES = (
 """Those that hear, speak, resample or compute; `pipecat-ai` carries the models of voice activity and end of turn."""
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+CODE = ("workbench", "evaluation/*.py", "migrations")
+"""Scenarios and personas are told apart by their own content."""
 
 
 def versions() -> dict[str, str | None]:
@@ -44,15 +47,21 @@ def _version(package: str) -> str | None:
         return None
 
 
-def commit() -> str | None:
-    """The checkout's commit, with `-dirty` where tracked files differ from it; None when this is no checkout or git is not there."""
-    if not (CHECKOUT / ".git").exists():
+def commit(checkout: Path = CHECKOUT) -> str | None:
+    """The checkout's commit, and `+` with a hash of the changes where the code differs from it; None when this is no checkout or git is
+    not there. What is not code (`CODE`) does not count."""
+    if not (checkout / ".git").exists():
         return None
-    command = ["git", "-C", str(CHECKOUT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
+        head, changes = (_git(checkout, *words) for words in (("rev-parse", "HEAD"), ("diff", "HEAD", "--binary", "--", *CODE)))
     except (OSError, subprocess.SubprocessError):
         return None
+    found = head.decode().strip()
+    return f"{found}+{hashlib.sha256(changes).hexdigest()[:12]}" if changes else found
+
+
+def _git(checkout: Path, *words: str) -> bytes:
+    return subprocess.run(["git", "-C", str(checkout), *words], capture_output=True, check=True, timeout=30).stdout
 
 
 def machine() -> dict[str, str | int | float]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from scripted_sweep import persona
 
 from evaluation.cell_rows import RunError
+from evaluation.made_with import commit
 from evaluation.run_folder import CellId, RunFolder, check_engine
 from evaluation.scenario import Scenario
 from evaluation.sweep import Plan
@@ -127,3 +130,30 @@ def test_an_account_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "run.json").write_text(text)
     with pytest.raises(RunError, match=r"run\.json (is no account|has the layout 99)"):
         RunFolder(tmp_path).agree({})
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_a_commit_tells_of_changed_code_and_of_nothing_else(tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        who = ("-c", "user.name=Tess", "-c", "user.email=tess@example.org", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", "-C", tmp_path, *who, *words], check=True, capture_output=True)
+
+    code = tmp_path / "workbench" / "talk.py"
+    code.parent.mkdir()
+    assert commit(tmp_path) is None
+    for path in (code, tmp_path / "README.md"):
+        path.write_text("one\n")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "first")
+    clean = commit(tmp_path)
+    assert clean is not None
+    assert re.fullmatch(r"[0-9a-f]{40}", clean)
+    (tmp_path / "README.md").write_text("two\n")
+    assert commit(tmp_path) == clean
+    code.write_text("two\n")
+    second = commit(tmp_path)
+    code.write_text("three\n")
+    assert second is not None
+    assert re.fullmatch(rf"{clean}\+[0-9a-f]{{12}}", second)
+    assert commit(tmp_path) not in (second, clean, None)

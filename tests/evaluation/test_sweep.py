@@ -25,6 +25,7 @@ from evaluation.sweep import Plan, merge
 from evaluation.sweep_summary import groups
 from workbench.analysis.source import open_export
 from workbench.cli import app
+from workbench.events import EngineLost
 
 CHILD = Path(__file__).with_name("scripted_sweep.py")
 
@@ -158,14 +159,17 @@ async def _counting(bench: Any, scenario: Any, **asked: Any) -> HeldTalk:
 def test_a_cell_begins_with_an_empty_database_and_a_talk_that_broke_off_tells_nothing(tmp_path: Path, suite: Path) -> None:
     async def broken_off(bench: Any, scenario: Any, **asked: Any) -> HeldTalk:
         held = await _counting(bench, scenario, **asked)
-        return held if asked["seed"] == 0 else HeldTalk(**_fields(held) | {"ended_reason": "engine_failed"})
+        lost = EngineLost(at_samples=1, noticed_samples=1, engine="scripted", reason="It was unplugged.")
+        changed = {0: {}, 1: {"ended_reason": "engine_failed"}, 2: {"events": (*held.events, lost)}}[asked["seed"]]
+        return HeldTalk(**_fields(held) | changed)
 
     run = tmp_path / "run"
-    plan = Plan("mine", load_suite(str(suite / "hello.yaml")), [persona("tess")], ["scripted"], [0, 1])
+    plan = Plan("mine", load_suite(str(suite / "hello.yaml")), [persona("tess")], ["scripted"], [0, 1, 2])
     asyncio.run(sweep_into(run, plan, hold=broken_off))
     rows = RunFolder(run).rows()
     assert rows["tess__scripted__hello__0"]["status"] == "done"
     assert rows["tess__scripted__hello__1"]["error"] == "CellFailed: the talk ended with engine_failed"
+    assert rows["tess__scripted__hello__2"]["error"] == "CellFailed: the engine scripted was lost: It was unplugged."
     with RunFolder(run).held() as folder:
         assert merge(folder, lambda _message: None) == 1
 
