@@ -117,7 +117,7 @@ def words_per_turn(turns: Sequence[Turn]) -> float | None:
 def drift(turns: Sequence[Turn], value: Callable[[Sequence[Turn]], float | None]) -> float | None:
     """The slope of `value` over the thirds of a talk, in its unit per third: that of the least-squares line through three points, which is
     half the last less the first. A turn belongs to the third of the talk's time that it begins in. None when a third has no value."""
-    length = max((turn.end_ms for turn in turns), default=0.0)
+    length = max((max(turn.start_ms, turn.end_ms) for turn in turns), default=0.0)
     if not length:
         return None
     parts: list[list[Turn]] = [[] for _ in range(THIRDS)]

@@ -18,8 +18,8 @@ from workbench.bridge.numbers import read_number
 from workbench.bridge.words import sentences, tokens, word_set
 
 ASKED = 0.5
-"""Share of a sentence's weight that a fact must cover to be asked for. In a question ("how much", "where") words that the prompts do not
-know weigh nothing: people tell a story before they ask. In any other sentence they weigh as much as the rarest."""
+"""Share of a sentence's weight that a fact must cover to be asked for; a word that no prompt knows weighs as much as the rarest. Of a
+question only what follows its question words counts ("my chain is noisy, how much is a service"), where that names anything."""
 ALIKE = 0.9
 """A further fact is asked for too when it covers this share of what the best one covers."""
 REFUSED = 0.5
@@ -31,9 +31,9 @@ _LIGHT = word_set(
     "not of off ok okay on one only or other our out own please put really say she should so some take takes tell than that the their "
     "them then there these they this those to too under up us use very want was we well were what when where which while who whom whose "
     "why will with would yes you your yours information dollar dollars euro euros pound pounds cent cents percent second seconds minute "
-    "minutes hour hours day days week weeks month months year years"
+    "minutes hour hours day days week weeks month months year years hello hi hey morning afternoon evening thank thanks name names"
 )
-"""Words that carry no subject: a unit belongs to its figure."""
+"""Words that carry no subject: a unit belongs to its figure, and who somebody is is asked of `identity`."""
 _ALIKE_WORDS = {
     "cost": ("price", "charge", "fee", "pay", "expensive", "cheap", "rate"),
     "open": ("close", "shut"),
@@ -138,10 +138,11 @@ class Knowledge:
         return list(found.items())
 
     def _asked_in(self, sentence: str) -> list[tuple[Fact, tuple[Detail, ...]]]:
-        said = keys_of(sentence)
+        plain = sentence.casefold()
+        after, wanted = next(((form.end(), sorts) for pattern, sorts in _WANTED if (form := pattern.search(plain))), (0, None))
+        said = keys_of(plain[after:]) or keys_of(sentence)
         known = said & self.weights.keys()
-        wanted = next((sorts for pattern, sorts in _WANTED if pattern.search(sentence.casefold())), None)
-        whole = self._weight(known) + (0.0 if wanted else len(said - known) * max(self.weights.values(), default=0.0))
+        whole = self._weight(known) + len(said - known) * max(self.weights.values(), default=0.0)
         if not known or not whole:
             return []
         found = []
@@ -151,7 +152,9 @@ class Knowledge:
             if details and share >= ASKED:
                 found.append((share, fact, details))
         best = max((share for share, _fact, _details in found), default=0.0)
-        return [(fact, details) for share, fact, details in found if share >= ALIKE * best]
+        asked = [(fact, details) for share, fact, details in found if share >= ALIKE * best]
+        # "I have a repair": one word that several facts share, and no question, asks for none of them.
+        return [] if wanted is None and len(known) == 1 and len(asked) > 1 else asked
 
     def about(self, statement: str) -> list[Fact]:
         """The facts that share most with a statement's words, if any shares half its known weight."""

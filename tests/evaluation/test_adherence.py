@@ -39,6 +39,12 @@ def talk(*said: str) -> list[Turn]:
         ("Who is the manager?", "That is Cole.", 1, 0),
         ("Lovely weather today.", "It is 45 dollars.", 0, 0),
         ("wait a moment please stop talking", "", 0, 0),
+        ("i would like to but to repair", "", 0, 0),  # heard so in a real talk, as is the next
+        ("when was the shop founded", "", 0, 0),
+        ("what is your name", "I am Nora.", 0, 0),
+        ("What does a helmet cost?", "", 0, 0),
+        ("How much is a helmet?", "", 0, 0),
+        ("Good morning. The basic service, how much is it?", "45 dollars.", 1, 1),
         ("five live", "", 0, 0),
         ("one two three", "", 0, 0),
         ("Hello, my chain is noisy and the brakes squeal, so how much would a basic service be?", "45 dollars.", 1, 1),
