@@ -92,18 +92,23 @@ def latency_report(source: Source) -> Report:
 
 def barge_in_report(source: Source) -> Report:
     """What happens when the user breaks in."""
+    return Report("Barge-ins", _facts(source), _barge_in_sections(source))
+
+
+def _barge_in_sections(source: Source) -> list[Section]:
     found = barge_in.barge_ins(source)
     engine = latency.main_engine(found)
     on_one = found[found["engine"] == engine]
+    by_engine, by_persona = barge_in.summary(found, "engine"), barge_in.summary(on_one, "persona")
     sections = [
         Section(
             "Barge-ins",
             "Yielded: the agent stopped within 2 s of the onset. Ignored: it talked on. Censored: the user stopped first, or the talk "
             "ended, and nobody can know. Shares of yielding are of those that were decided.",
-            [barge_in_figures.outcomes(barge_in.summary(rows, by), by) for by, rows in (("engine", found), ("persona", on_one))],
+            [barge_in_figures.outcomes(by_engine, "engine"), barge_in_figures.outcomes(by_persona, "persona")],
             [
-                Table("barge_ins_by_engine", barge_in.summary(found, "engine")),
-                Table("barge_ins_by_persona", barge_in.summary(on_one, "persona"), f"talks on {engine}"),
+                Table("barge_ins_by_engine", by_engine),
+                Table("barge_ins_by_persona", by_persona, f"talks on {engine}"),
             ],
         ),
         Section(
@@ -116,7 +121,7 @@ def barge_in_report(source: Source) -> Report:
         typical = found.sort_values("start_ms").iloc[len(found) // 2]["session_id"]
         shown = timeline_figures.timeline(timeline.timeline(source, str(typical)))
         sections.append(Section("One talk", "A talk with a barge-in, whole. Point at a turn for its words.", [shown]))
-    return Report("Barge-ins", _facts(source), sections)
+    return sections
 
 
 def persona_report(source: Source) -> Report:
@@ -150,8 +155,8 @@ def persona_report(source: Source) -> Report:
 
 def talks_report(source: Source) -> Report:
     """The reports on latency and on barge-ins in one."""
-    first, second = latency_report(source), barge_in_report(source)
-    return Report("Latency and barge-ins", first.facts, [*first.sections, *second.sections])
+    first = latency_report(source)
+    return Report("Latency and barge-ins", first.facts, [*first.sections, *_barge_in_sections(source)])
 
 
 REPORTS: Mapping[str, Callable[[Source], Report]] = {"latency": latency_report, "barge-in": barge_in_report, "persona": persona_report}
