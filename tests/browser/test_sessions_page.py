@@ -310,6 +310,28 @@ def test_a_session_that_goes_on_shows_live_and_then_as_it_is_stored(visit: Visit
     assert page.evaluate("window.stolen") is None
 
 
+def test_a_conversation_in_text_is_read_again_but_never_out_of_ones_hands(visit: Visit, server: Running) -> None:
+    def say(message: str) -> str:
+        told = {"message": message, "conversation_id": "in-text"}
+        answer = httpx.post(f"{server.url}/api/mas/voice/orchestrator", json=told, timeout=60).raise_for_status().json()
+        return str(answer["session_id"])
+
+    session_id = say("what is twelve times seven")
+    visit.poll(lambda: httpx.get(f"{server.url}/voice/sessions/{session_id}").is_success)
+    page = go(visit, server, f"?session={session_id}", f"{HAPPENED}.tool.success")
+    page.wait_for_selector(".why[role=status]:has-text('goes on without sound')")
+    say("what is two plus two")
+    page.locator(f"{HAPPENED}.turn.user", has_text="two plus two").wait_for()
+    page.fill(".wb-rate textarea", "half a")
+    # Both are asked for every second or two, and neither is drawn.
+    for _again in range(2):
+        with page.expect_response("**/replay"):
+            pass
+    assert page.input_value(".wb-rate textarea") == "half a"
+    # The feed that it has not was asked for; the browser logs that it was refused.
+    visit.complaints.clear()
+
+
 def test_an_empty_store_says_what_to_do_and_a_slow_or_silent_server_is_told(visit: Visit, server: Running) -> None:
     page = visit.page
     held: list[Route] = []

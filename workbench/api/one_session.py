@@ -12,7 +12,7 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from workbench.analysis.replay import replay
-from workbench.analysis.source import StoreSource
+from workbench.analysis.source import AnalysisError, StoreSource
 from workbench.api.context import Context, Ctx
 from workbench.api.errors import ApiError, errors
 from workbench.api.own_page import OWN_PAGE
@@ -98,10 +98,15 @@ class DeletedAnswer(BaseModel):
 @router.get("/api/sessions/{session_id}/replay", responses=errors(404, 503))
 async def replay_session(context: Ctx, session_id: str) -> ReplayAnswer:
     """One session, going on or over, as far as it is written down."""
-    await _there(context, session_id)
-    found = await asyncio.to_thread(replay, _source(context), session_id)
-    (row,) = await asyncio.to_thread(session_table.rows, context.workbench.store, [session_id])
-    return ReplayAnswer(session_id=session_id, row=TableRow.model_validate(row), **asdict(found))
+    rows = await asyncio.to_thread(session_table.rows, context.workbench.store, [session_id])
+    if not rows:
+        raise _unknown()
+    try:
+        found = await asyncio.to_thread(replay, _source(context), session_id)
+    except AnalysisError as error:
+        # It was deleted between the two questions.
+        raise _unknown() from error
+    return ReplayAnswer(session_id=session_id, row=TableRow.model_validate(rows[0]), **asdict(found))
 
 
 @router.get("/api/sessions/{session_id}/audio", response_class=FileResponse, responses=errors(404, 503))
@@ -152,8 +157,12 @@ async def _there(context: Context, session_id: str) -> dict[str, Any]:
     query = "SELECT session_id, is_active FROM voice_sessions WHERE session_id = $1"
     found = await asyncio.to_thread(context.workbench.store.query, query, [session_id]) if is_id(session_id) else []
     if not found:
-        raise ApiError(404, "unknown_session", "There is no session of this id. GET /api/sessions lists them.")
+        raise _unknown()
     return found[0]
+
+
+def _unknown() -> ApiError:
+    return ApiError(404, "unknown_session", "There is no session of this id. GET /api/sessions lists them.")
 
 
 async def _ratings(store: Store, session_id: str) -> RatingsAnswer:

@@ -31,7 +31,7 @@ export class Comparison {
     this.replayers = both.map(([detail, replay]) => new Replayer(detail, replay, { shownMs, legend: false }));
     this.replayers.forEach((replayer, number) => {
       // One is heard at a time.
-      replayer.audio?.addEventListener("play", () => this.replayers[1 - number].leave());
+      replayer.audio?.addEventListener("play", () => this.replayers[1 - number].pause());
     });
     const heads = both.map(([detail], number) =>
       make("header", "", make("h3", "", `${number ? "Second" : "First"}: `, link(toSession(detail.session_id), heading(detail))), make("p", "why", `${utc(detail.started_at)} UTC`)),

@@ -34,10 +34,11 @@ export class Lanes extends EventTarget {
     this.overview = overview;
     this.cursor = 0;
     this.hits = [];
-    const resized = new ResizeObserver(() => this.draw());
-    resized.observe(canvas);
-    resized.observe(overview);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
+    this.resized = new ResizeObserver(() => this.draw());
+    this.resized.observe(canvas);
+    this.resized.observe(overview);
+    this.going = new AbortController();
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw(), { signal: this.going.signal });
     canvas.tabIndex = 0;
     canvas.setAttribute("role", "slider");
     canvas.addEventListener("click", (event) => this.tell("seek", this.hit(event)?.at ?? this.time(event.offsetX)));
@@ -49,6 +50,12 @@ export class Lanes extends EventTarget {
 
   tell(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+
+  /** Lets go of what outlives the canvas. */
+  leave() {
+    this.resized.disconnect();
+    this.going.abort();
   }
 
   /** A talk; `shownMs` is how much time the width stands for at first. */

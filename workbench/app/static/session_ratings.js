@@ -44,6 +44,11 @@ export class Ratings {
     this.read();
   }
 
+  /** Whether somebody has begun to judge. */
+  get begun() {
+    return Boolean(this.note.value || this.form.elements.stars.value || this.form.contains(document.activeElement));
+  }
+
   async read() {
     try {
       this.show(await slow(this.list, ask(this.path)));

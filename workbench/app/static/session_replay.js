@@ -81,6 +81,11 @@ export class Replayer extends EventTarget {
     this.dispatchEvent(new CustomEvent("time", { detail: nowMs }));
   }
 
+  /** Something that is shown until the cursor moves. */
+  say(text) {
+    this.under.textContent = text;
+  }
+
   tell() {
     const told = this.pointed || at(this.replay.phrases, this.nowMs);
     if (this.under.textContent !== told) this.under.textContent = told;
@@ -89,13 +94,19 @@ export class Replayer extends EventTarget {
   /** Plays from a moment; without sound the cursor goes there. */
   play(atMs) {
     this.seek(atMs);
-    // Refused where a browser wants a click on the player itself first: the cursor is there then, and the player waits.
-    this.audio?.play().catch(() => {});
+    this.audio?.play().catch((error) => {
+      // The next click takes over from one that is not done yet.
+      if (error.name !== "AbortError") this.say(`It does not play by itself (${error.message}). Press play on the player.`);
+    });
   }
 
   seek(atMs) {
     if (this.audio) this.audio.currentTime = atMs / 1000;
     this.moved(atMs);
+  }
+
+  get playing() {
+    return this.audio !== null && !this.audio.paused;
   }
 
   toggle() {
@@ -104,7 +115,12 @@ export class Replayer extends EventTarget {
     else this.audio.pause();
   }
 
-  leave() {
+  pause() {
     this.audio?.pause();
+  }
+
+  leave() {
+    this.pause();
+    this.lanes.leave();
   }
 }

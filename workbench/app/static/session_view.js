@@ -64,6 +64,7 @@ export class SessionView {
 
   over(detail, replay, atMs = 0) {
     this.replayer = new Replayer(detail, replay);
+    this.ratings = new Ratings(detail.session_id);
     if (atMs) this.replayer.seek(atMs);
     const joining = detail.recording && !detail.audio && Date.now() - new Date(detail.ended_at) < JOINING_MS;
     if (joining) this.timer = setTimeout(() => detail.session_id === this.id && this.again(), AGAIN_MS);
@@ -72,7 +73,7 @@ export class SessionView {
       make(
         "div", "wb-columns",
         make("section", "", make("h3", "", "What happened"), happened(detail, this.replayer)),
-        make("div", "wb-aside", make("section", "", make("h3", "", "In figures"), numbers(detail, replay)), new Ratings(detail.session_id).element, make("section", "", make("h3", "", "About it"), told(detail))),
+        make("div", "wb-aside", make("section", "", make("h3", "", "In figures"), numbers(detail, replay)), this.ratings.element, make("section", "", make("h3", "", "About it"), told(detail))),
       ),
     );
   }
@@ -90,14 +91,19 @@ export class SessionView {
     this.element.append(this.feed.element);
   }
 
+  /** Whether a new drawing would take something out of the visitor's hands. */
+  get inUse() {
+    return this.ratings?.begun || this.replayer?.playing || this.element.querySelector("dialog") !== null;
+  }
+
   /** Reads it again, where the visitor is. `ended`: the talk has said so; the store may be a moment behind. */
   async again(ended = false) {
     const { id } = this;
     try {
       const [detail, replay] = await stored(id);
       if (id !== this.id) return;
-      if (ended && detail.is_active) {
-        this.timer = setTimeout(() => id === this.id && this.again(true), AGAIN_MS / 4);
+      if ((ended && detail.is_active) || this.inUse) {
+        this.timer = setTimeout(() => id === this.id && this.again(ended), AGAIN_MS / 2);
         return;
       }
       const place = scrollY;
@@ -182,6 +188,6 @@ export class SessionView {
     clearTimeout(this.timer);
     this.feed?.leave();
     this.replayer?.leave();
-    this.feed = this.replayer = this.id = null;
+    this.feed = this.replayer = this.ratings = this.id = null;
   }
 }
