@@ -6,17 +6,20 @@ comparison alike. Where a measure has nothing to say about a talk (nothing was a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from evaluation.identity import inverts_role, names_told, refusals, wrong_name
-from evaluation.prompt_facts import Detail, Fact, Knowledge, knowledge, spoken
-from evaluation.spoken_figures import Figure, agreeing, figures
+from evaluation.prompt_facts import DAYS, Detail, Fact, Knowledge, knowledge, names_in, spoken
+from evaluation.spoken_figures import MONTHS, Figure, agreeing, figures
 from evaluation.turns import Turn, answer_to, of
-from workbench.bridge.words import sentences
+from workbench.bridge.words import sentences, tokens
 from workbench.personas import Persona
 
 THIRDS = 3
+
+_NO_NAME = re.compile(r"[\"“][^\"“”]*[\"”]|\b(?:Mr|Mrs|Ms|Dr|Miss|Sir|Madam|Ma'am)\b\.?|\b[A-Z]{1,3}\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,27 @@ def _of_kind(detail: Detail, figure: Figure) -> bool:
     return detail.figure is not None and detail.figure.kind == figure.kind
 
 
+def names_invented(persona: Persona, turns: Sequence[Turn], tool_results: Sequence[str] = ()) -> list[tuple[Turn, str]]:
+    """Proper names that the agent said and has from nowhere: a word of them stands neither in the prompt, nor in what the user said before,
+    nor in a tool's result. What it quotes, months, weekdays, titles and abbreviations of up to three capitals are none. Needs a transcript
+    with capitals: in one without, no name is found."""
+    held = set(tokens(" ".join([persona.name, persona.prompt, *tool_results])))
+    found = []
+    for turn in turns:
+        if turn.speaker == "user":
+            held |= set(tokens(turn.text))
+            continue
+        for sentence in sentences(_NO_NAME.sub(" ", turn.text)):
+            for name in names_in(sentence):
+                if any(word.removesuffix("s") not in held and word not in held and not _of_the_calendar(word) for word in name):
+                    found.append((turn, " ".join(name)))
+    return found
+
+
+def _of_the_calendar(word: str) -> bool:
+    return word in MONTHS or word.removesuffix("s") in DAYS
+
+
 def talk_ratio(turns: Sequence[Turn]) -> float | None:
     """The agent's share of all speech, 0 to 1, from the turns' durations in ms; None of a silent talk."""
     agent, user = (sum(turn.duration_ms for turn in of(turns, side)) for side in ("agent", "user"))
@@ -139,10 +163,13 @@ def adherence(
     own = knowledge([(persona.name, persona.prompt)])
     told = recall(facts or own, turns)
     said = figures_said(persona.prompt, own, turns, tool_results or ())
+    # Others may talk of all the world; behind a counter a name from nowhere is a promise that nobody made.
+    named = names_invented(persona, turns, tool_results or ()) if persona.role == "customer_service" else None
     refused = refusals(own, turns)
     agent = of(turns, "agent")
     unknown = bool(persona.tools) and tool_results is None
     at_fault = {turn for turn, _figure in (*said.contradicted, *(() if unknown else said.invented))} | set(refused.given_in)
+    at_fault |= {turn for turn, _name in named or () if not unknown}
     at_fault |= {turn for turn in agent if wrong_name(turn, persona.name, persona.prompt) or inverts_role(turn, persona.role)}
 
     def faulty(part: Sequence[Turn]) -> float | None:
@@ -156,6 +183,7 @@ def adherence(
         "figures_said": float(said.said),
         "figures_invented": None if unknown else float(len(said.invented)),
         "figures_contradicted": float(len(said.contradicted)),
+        "names_invented": None if unknown or named is None else float(len(named)),
         "role_inversion": sum(inverts_role(turn, persona.role) for turn in agent) / len(agent) if agent else None,
         "refusals_kept": refused.share_kept,
         "faulty_turns": faulty(turns),

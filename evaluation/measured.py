@@ -10,6 +10,7 @@ ADHERENCE = (
         "figures_invented", "Figures invented", "per talk", "lower", "Figures said that neither prompt, user nor a tool's result holds."
     ),
     Measure("figures_contradicted", "Figures contradicted", "per talk", "lower", "Figures said of a fact that has another of this kind."),
+    Measure("names_invented", "Names invented", "per talk", "lower", "Proper names from nowhere, of a service persona."),
     Measure("name_right", "Name told rightly", "share", "higher", "Right tellings over all tellings and unanswered questions for it."),
     Measure("role_inversion", "Speaks as the customer", "share of turns", "lower", "Agent turns with what only a customer says."),
     Measure(

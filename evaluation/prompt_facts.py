@@ -58,7 +58,7 @@ _WANTED: tuple[tuple[re.Pattern[str], frozenset[Kind | str]], ...] = (
     (re.compile(r"\bwho\b|\bwhose\b"), frozenset({"name"})),
 )
 """What sort of detail a question asks for; a question of no such form asks for all."""
-_DAYS = word_set("monday tuesday wednesday thursday friday saturday sunday")
+DAYS = word_set("monday tuesday wednesday thursday friday saturday sunday")
 _NAME = re.compile(r"(?<![\w’'-])[A-Z][\w’'-]*(?:\s+[A-Z][\w’'-]*)*")
 _REFUSALS = re.compile(
     r"\b(?:you (?:can ?not|can't|do not|don't|must not|never|may not|will not|won't|refuse to)|never|do not|don't|refuse to|decline to)\s+"
@@ -83,7 +83,7 @@ class Detail:
         """The kind of the figure, `day` for a weekday, else `name`."""
         if self.figure is not None:
             return self.figure.kind
-        return "day" if self.name[0].removesuffix("s") in _DAYS else "name"
+        return "day" if self.name[0].removesuffix("s") in DAYS else "name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,20 +231,26 @@ def _sentences(prompt: str) -> list[str]:
     return [part.strip(" .") for part in re.split(r"(?<=[.!?])\s+(?=[\"'(]?[A-Z0-9$])|;\s+", text) if part.strip(" .")]
 
 
-def _details(sentence: str, own: frozenset[str]) -> tuple[Detail, ...]:
-    found = [Detail(figure=figure) for figure in figures(sentence)]
+def names_in(sentence: str) -> list[tuple[str, ...]]:
+    """The proper names in a sentence, each as its words in lower case: runs of capitals, months and weekdays among them. Of a text without
+    capitals there are none."""
+    found = []
     for match in _NAME.finditer(sentence):
         words = match[0].split()
         # A capital at the start of a sentence says nothing, unless the word has more of them or a name goes on after it.
-        inner = match.start() > 0 or len(words) > 1 or re.search(r"[A-Z].*[A-Z]|\d", words[0]) is not None
-        if not (words[0][0].isupper() and inner):
+        if match.start() == 0 and len(words) == 1 and re.search(r"[A-Z].*[A-Z]|\d", words[0]) is None:
             continue
         if match.start() == 0 and len(words) > 1 and words[0].casefold() in _LIGHT:
             words = words[1:]
         name = tuple(tokens(" ".join(words)))
-        if name and not set(name) & own and name[0] not in MONTHS | _LIGHT:
-            found.append(Detail(name=name))
-    return tuple(dict.fromkeys(found))
+        if name and name[0] not in _LIGHT:
+            found.append(name)
+    return found
+
+
+def _details(sentence: str, own: frozenset[str]) -> tuple[Detail, ...]:
+    names = [name for name in names_in(sentence) if not set(name) & own and name[0] not in MONTHS]
+    return tuple(dict.fromkeys([*(Detail(figure=figure) for figure in figures(sentence)), *(Detail(name=name) for name in names)]))
 
 
 def _refusals(sentence: str) -> list[Refusal]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.adherence import adherence, drift, figures_said, recall, talk_ratio, words_per_minute, words_per_turn
+from evaluation.adherence import adherence, drift, figures_said, names_invented, recall, talk_ratio, words_per_minute, words_per_turn
 from evaluation.identity import names_told, refusals
 from evaluation.prompt_facts import keys_of, knowledge, spoken
 from evaluation.turns import Turn, answer_to, of, turns_of, typed_rows
@@ -126,6 +126,24 @@ def test_a_tool_s_result_is_no_invention() -> None:
 def test_names(question: str, answer: str, right: int, wrong: int, untold: int) -> None:
     found = names_told(NORA.name, NORA.prompt, talk(question, answer))
     assert (found.right, found.wrong, found.untold) == (right, wrong, untold)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "invented"),
+    [
+        ("Who is the manager?", "The manager is Idris Cole.", []),
+        ("Who is the manager?", "The manager is Bob Smith.", ["bob smith"]),
+        ("My name is Piet Maas.", "Thank you, Mr. Maas. I am Nora at Harbour Lane Bikes.", []),
+        ("When are you open?", "We are open from Tuesday to Saturday, 9 AM to 6 PM, but not on Christmas.", ["christmas"]),
+        ("i like cornwall", 'I heard "I like Cornwall". Cornwall is far. Is it not, Piet?', ["piet"]),
+        ("Who made it?", "it was made by shimano", []),
+    ],
+)
+def test_names_from_nowhere(question: str, answer: str, invented: list[str]) -> None:
+    assert [name for _turn, name in names_invented(NORA, talk(question, answer))] == invented
+    assert adherence(NORA, talk(question, answer))["names_invented"] == len(invented)
+    assert adherence(replace(NORA, role="casual"), talk(question, answer))["names_invented"] is None
+    assert not names_invented(NORA, talk(question, answer), ["Bob Smith, Piet, Christmas"])
 
 
 @pytest.mark.parametrize(

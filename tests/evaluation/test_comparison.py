@@ -125,7 +125,7 @@ def test_swapping_the_names_swaps_the_sign(seed: int, shift: float) -> None:
 
 
 def test_type_one_error_of_null_sweeps() -> None:
-    """200 sweeps without a difference, 12 measures each: at most 7 % claim any. `benchmarks/README.md` has more of them."""
+    """200 sweeps without a difference, 13 measures each: at most 7 % claim any. `benchmarks/README.md` has more of them."""
     assert false_claims(Design(personas=2, scenarios=12, seeds=3), 200, resamples=500) <= 14
 
 
