@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes.util
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,16 @@ async def test_a_talk_that_nobody_waits_for_any_more_is_ended(bench: Workbench) 
     assert await live.closed() == "hung_up"
 
 
+async def test_a_recogniser_that_is_slower_than_speech_answers_later_in_virtual_time_too(bench: Workbench) -> None:
+    offsets = []
+    for feed_ms in (0.0, 100.0):
+        clock = FastClock(fixed({**CHARGES, "asr_feed": feed_ms}), latency_model="test")
+        talk = await hold(bench, ASK, persona="myca", engine="scripted", seed=1, clock=clock)
+        offsets.append(measures(talk)["reply_fto_p50_ms"] or 0.0)
+    # Some 30 frames of speech take 20 ms longer to be heard than to be spoken.
+    assert offsets[1] - offsets[0] > 400
+
+
 MACHINE = {
     *("session_id", "conversation_id", "utterance_id", "turn_id", "barge_in_id", "invocation_id", "pending_id"),
     *("ms", "decode_ms", "duration_ms", "handshake_ms", "result", "spoken", "cancelled_text"),
@@ -192,6 +203,19 @@ async def test_the_same_seed_is_the_same_talk_and_another_seed_another(bench: Wo
     assert one.spans == again.spans
     assert one.spans["one"].start != other.spans["one"].start
     assert repeatable(one) != repeatable(other)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(ctypes.util.find_library("flite") is None, reason="libflite1 is not installed")
+async def test_real_parts_repeat_a_talk_as_well(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, personas_dir=None, tts="flite", _env_file=None)  # type: ignore[call-arg]
+    real = await assemble(settings)
+    try:
+        one, again = [await held(real, scenario([clip("sum", TIMES)]), "classic") for _ in range(2)]
+    finally:
+        await real.close()
+    assert np.array_equal(one.agent, again.agent)
+    assert repeatable(one) == repeatable(again)
 
 
 async def test_real_time_and_virtual_time_agree(bench: Workbench) -> None:

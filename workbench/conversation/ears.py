@@ -197,7 +197,8 @@ class Ears:
                     open_.asr_ms += asr_ms
                     self._decoded(open_, item, transcript)
                 else:
-                    await self._asr.feed(item)
+                    # Charged too: a recogniser that is slower than speech answers late in virtual time as it does in real time.
+                    await self._clock.charged("asr_feed", self._asr.feed(item))
                     self._guess(open_)
         except SpeechError as error:
             log.warning("recogniser failed: %s", error)
