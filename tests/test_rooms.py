@@ -34,6 +34,7 @@ ROOMS = (
     "sessions",
     "transports",
     "gateway",
+    "voice_shelf",
     "testing",
     "assembly",
     "telemetry",

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from chromium import CHROMIUM, Visit, visiting
-from servers import ROOT, SERVE, Running, running
+from servers import CLIPS, ROOT, SERVE, Running, running
 
 pytestmark = [
     pytest.mark.browser,
@@ -120,6 +120,25 @@ def test_two_versions_are_talked_to_blind_and_voted_on(server: Running) -> None:
         (won,) = [version for version, (_trials, won) in votes.items() if won]
         page.wait_for_selector(f"#wb-versions [data-version='{won}']:has-text('better in 1 of 1 blind trial')")
         assert not visit.complaints
+
+
+def test_a_voice_is_uploaded_only_with_consent(server: Running) -> None:
+    with visiting(f"{server.url}/personas?persona=assistant", ready=READY) as visit:
+        page = visit.page
+        chosen(visit, "assistant")
+        page.set_input_files("#wb-upload-file", CLIPS / "cards_001.wav")
+        page.fill("#wb-upload-name", "ida")
+        page.fill("#wb-upload-speaker", SCRIPT)
+        page.click("#wb-upload button")
+        page.wait_for_selector("#wb-upload-said.error:has-text('consent')")
+        page.check("#wb-upload-consent")
+        page.click("#wb-upload button")
+        page.wait_for_selector("#wb-voices [data-voice=ida]:has-text('from its next start on')")
+        assert SCRIPT in page.inner_text("#wb-voices [data-voice=ida]")
+        page.once("dialog", lambda dialog: dialog.accept())
+        page.click("#wb-voices [data-voice=ida] button")
+        page.wait_for_selector("#wb-voices:has-text('None yet')")
+        assert page.evaluate("window.stolen") is None
 
 
 def test_a_new_one_and_one_that_somebody_else_changed(server: Running, folder: Path) -> None:

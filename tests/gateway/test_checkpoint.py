@@ -5,12 +5,15 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 from moshi.models import loaders
 from safetensors.torch import load_file, save_file
 
 from workbench.gateway.checkpoint import LM_FILE, MIMI_FILE, TEXT_FILE, Checkpoint, CheckpointError, open_checkpoint, shapes_on_disk
+from workbench.gateway.load import load_model
 from workbench.gateway.memory import held_bytes
 
 CPU = torch.device("cpu")
@@ -43,6 +46,18 @@ def test_sixteen_step_file_loads(tiny: Checkpoint) -> None:
     assert lm.context == 63
     assert lm.dtype == torch.float32
     assert not lm.training
+
+
+def test_uploaded_voices_stand_beside_the_checkpoints_own(tiny: Checkpoint, tmp_path: Path) -> None:
+    own = load_model(tiny, device="cpu", more_voices=tmp_path / "not there")
+    rng = np.random.default_rng(1)
+    for name in ("ida", "TINYW1"):
+        soundfile.write(tmp_path / f"{name}.wav", rng.standard_normal(24_000) * 0.1, 24_000)
+    (tmp_path / "ida.json").write_text("{}")
+    both = load_model(tiny, device="cpu", more_voices=tmp_path)
+    assert set(both.voices) == {*own.voices, "ida.wav"}
+    assert both.voices["TINYW1.wav"].content_hash == own.voices["TINYW1.wav"].content_hash
+    assert both.voices["ida.wav"].frames == 13
 
 
 def test_eight_step_file_loads(copy: Path) -> None:

@@ -20,7 +20,7 @@ from workbench.gateway.sampling import Sampling
 from workbench.gateway.say import make_line
 from workbench.gateway.seat import MAX_FRAMES, Seat
 from workbench.gateway.snapshots import Snapshots
-from workbench.gateway.voices import VoiceError
+from workbench.gateway.voice_sound import VoiceError
 from workbench.pieces import PieceJoiner
 
 

@@ -14,7 +14,8 @@ from moshi.models.compression import MimiModel
 from workbench.audio.wav import load_wav
 from workbench.gateway.checkpoint import Checkpoint
 from workbench.gateway.loudness import integrated_lufs, normalise
-from workbench.gateway.voices import Voice, VoiceError, encode_voice, find_voices, load_voice, unpack_voices
+from workbench.gateway.voice_sound import VoiceError
+from workbench.gateway.voices import Voice, encode_voice, find_voices, load_voice, unpack_voices
 
 
 def load(path: Path, mimi: MimiModel, initial: torch.Tensor, dtype: torch.dtype = torch.float32) -> Voice:

@@ -26,6 +26,7 @@ from workbench.api import (
     tools,
     topology_routes,
     upkeep,
+    voices,
 )
 from workbench.api.body_limit import BodyLimit
 from workbench.api.context import Context, make_context
@@ -65,7 +66,7 @@ def create_app(workbench: Workbench) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.context = context
-    app.add_middleware(BodyLimit, prefixes=("/api/", "/voice/"))
+    app.add_middleware(BodyLimit, prefixes=("/api/", "/voice/"), larger={voices.PATH: voices.MAX_UPLOAD_BYTES})
     passwords = passwords_of(workbench.settings)
     if passwords is not None:
         app.add_middleware(Login, passwords=passwords)
@@ -82,6 +83,7 @@ def create_app(workbench: Workbench) -> FastAPI:
         tools,
         personas,
         blind,
+        voices,
         latency,
         topology_routes,
         upkeep,

@@ -55,6 +55,18 @@ _BODY = """
       </form>
       <p id="wb-blind-said" role="status"></p>
     </section>
+    <section aria-labelledby="wb-voices-title">
+      <h2 id="wb-voices-title">Voices of your own, for PersonaPlex</h2>
+      <ul id="wb-voices" class="wb-versions"></ul>
+      <form id="wb-upload" class="wb-blind">
+        <label>Recording, 0.4 to 30 s <input id="wb-upload-file" type="file" accept="audio/*" required></label>
+        <label>Name <input id="wb-upload-name" type="text" maxlength="40" autocomplete="off" placeholder="ida" required></label>
+        <label>Who speaks <input id="wb-upload-speaker" type="text" maxlength="120" autocomplete="off" required></label>
+        <label class="wb-consent"><input id="wb-upload-consent" type="checkbox"> The speaker agrees that this voice is used</label>
+        <button type="submit">Upload</button>
+      </form>
+      <p id="wb-upload-said" role="status"></p>
+    </section>
     <section aria-labelledby="wb-scores-title">
       <h2 id="wb-scores-title">How its versions did</h2>
       <div id="wb-scores" class="wb-scores" tabindex="0"></div>

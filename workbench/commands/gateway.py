@@ -47,6 +47,7 @@ def gateway(
     checkpoint: CheckpointName = DEFAULT_CHECKPOINT,
     revision: Annotated[str, typer.Option(help="Revision of the repository: a commit, tag or branch.")] = "main",
     voices: Annotated[Path | None, typer.Option(help="Folder of voices (.pt, .wav); else the checkpoint's own.")] = None,
+    more_voices: Annotated[Path | None, typer.Option(help="Folder of voices beside those; need not be there.")] = None,
     device: DeviceName = "auto",
     dtype: DtypeName = None,
     weights: WeightsName = "full",
@@ -90,7 +91,7 @@ def gateway(
         found = find_checkpoint(checkpoint, revision=revision, token=hub.get_secret_value() if hub is not None else None)
         where = choose_device(device)
         say(f"Loading {found.name} (revision {found.revision}, licence {found.licence}) on {where} for {slots} talks.")
-        model = load_model(found, device=where, rows=slots, dtype=dtype, voices=voices, mode=mode)
+        model = load_model(found, device=where, rows=slots, dtype=dtype, voices=voices, more_voices=more_voices, mode=mode)
         say(f"Memory: {'; '.join(model.memory().lines(model.device))}.")
         serve(model, options, listening)
 
@@ -123,7 +124,7 @@ def model_faults() -> Iterator[None]:
     from workbench.gateway.prefill import PrefillError
     from workbench.gateway.prompts import PromptError
     from workbench.gateway.server import ServerError
-    from workbench.gateway.voices import VoiceError
+    from workbench.gateway.voice_sound import VoiceError
 
     try:
         yield

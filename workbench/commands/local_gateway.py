@@ -13,6 +13,7 @@ from workbench.commands.common import CommandError
 from workbench.commands.gateway import DEFAULT_CHECKPOINT, INSTALL_MODEL, missing_packages
 from workbench.engines.personaplex.gpus import Gpu, GpuError, find_gpus
 from workbench.settings import GATEWAY_AUTO, GATEWAY_OFF, Settings
+from workbench.voice_shelf import shelf_dir
 
 WEIGHTS_MIB = 18_000
 """Memory of the 7B model in bfloat16 with its codec, graphs and one state for prompts."""
@@ -98,7 +99,8 @@ def _plan(settings: Settings, checkpoint: str, gpus: list[Gpu], why: str) -> Gat
     except ValueError as error:
         raise CommandError(f"WORKBENCH_GATEWAY_OPTIONS cannot be read ({error}): {settings.gateway_options}") from error
     slots = settings.gateway_slots or (_slots_for(gpus) if gpus else 1)
-    return GatewayPlan(checkpoint, "cuda" if gpus else "cpu", slots, why, options)
+    uploaded = ("--more-voices", str(shelf_dir(settings).resolve()))
+    return GatewayPlan(checkpoint, "cuda" if gpus else "cpu", slots, why, (*uploaded, *options))
 
 
 def _slots_for(gpus: list[Gpu]) -> int:

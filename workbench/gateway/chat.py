@@ -24,7 +24,7 @@ from workbench.gateway.sampling import Sampling
 from workbench.gateway.say import SayError
 from workbench.gateway.seat import Reason, Request, Seat
 from workbench.gateway.slots import INTERRUPT_HOLD_MS, BusyError, Slots
-from workbench.gateway.voices import VoiceError
+from workbench.gateway.voice_sound import VoiceError
 from workbench.protocol import (
     Audio,
     ChatQuery,

@@ -28,7 +28,8 @@ from workbench.gateway.prompts import EPAD, PAD, Prompt, PromptError, assemble, 
 from workbench.gateway.sampling import GREEDY, ReferenceDraws, Sampling
 from workbench.gateway.snapshots import Snapshot, Snapshots
 from workbench.gateway.streams import clear_row, eager
-from workbench.gateway.voices import Voice, VoiceError, find_voices, load_voice
+from workbench.gateway.voice_sound import VoiceError
+from workbench.gateway.voices import Voice, find_voices, load_voice
 
 SNAPSHOT_BYTES = 4 << 30
 """Room for about 40 prompts of the 7B model (94 MB each at 180 positions)."""

@@ -30,7 +30,7 @@ from workbench.gateway.model import Model
 from workbench.gateway.owner import Limits
 from workbench.gateway.prompts import PromptError, prompt_frames
 from workbench.gateway.slots import Slots
-from workbench.gateway.voices import VoiceError
+from workbench.gateway.voice_sound import VoiceError
 from workbench.protocol import MAX_MESSAGE_BYTES
 
 log = logging.getLogger(__name__)

@@ -12,25 +12,16 @@ import torch
 from moshi.models.compression import MimiModel
 from torch.nn.functional import pad
 
-from workbench.audio.errors import AudioError
 from workbench.audio.frames import FRAME_SAMPLES, SAMPLE_RATE
-from workbench.audio.wav import load_wav
 from workbench.gateway.checkpoint import DELAYS, STREAMS
-from workbench.gateway.loudness import normalise
 from workbench.gateway.streams import eager
+from workbench.gateway.voice_sound import MAX_VOICE_S, VoiceError, voice_sound
 
-VOICE_LUFS = -24.0
-MAX_VOICE_S = 30.0
-"""The published voices last 3.5 to 5.5 s; all of it stays in the attention window for the whole talk."""
 MAX_VOICES = 500
 MAX_FILE_BYTES = 64 << 20
 """Per member of an archive. The published voices have 0.5 MB."""
 CACHE_COLUMNS = 4
 """Positions that the reference's token ring holds; column = position mod 4."""
-
-
-class VoiceError(Exception):
-    """A voice cannot be used. The message says what is wrong with it and how to mend it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +89,7 @@ def load_voice(path: Path, mimi: MimiModel, *, dim: int, initial: torch.Tensor, 
 
 def encode_voice(path: Path, mimi: MimiModel) -> torch.Tensor:
     """Mimi codes [frames, 8] of a sound file: 24 kHz mono, -24 LUFS, the last frame filled with silence. Raises VoiceError."""
-    try:
-        pcm = normalise(load_wav(path), VOICE_LUFS)
-    except AudioError as error:
-        raise VoiceError(f"{path.name}: {error}") from error
-    except ValueError as error:
-        raise VoiceError(f"{path.name}: {error}; give 1 to {MAX_VOICE_S:.0f} s of clear speech") from error
-    if len(pcm) > MAX_VOICE_S * SAMPLE_RATE:
-        raise VoiceError(f"{path.name}: {len(pcm) / SAMPLE_RATE:.0f} s are too long; give at most {MAX_VOICE_S:.0f} s")
+    pcm = voice_sound(path)
     device = next(mimi.parameters()).device
     samples = torch.from_numpy(pcm).to(device)
     samples = pad(samples, (0, -len(samples) % FRAME_SAMPLES)).view(-1, 1, 1, FRAME_SAMPLES)

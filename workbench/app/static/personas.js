@@ -5,6 +5,7 @@ import { byId, make } from "./dom.js";
 import { Blind } from "./persona_blind.js";
 import { Editor } from "./persona_editor.js";
 import { scores } from "./persona_scores.js";
+import { Voices } from "./persona_voices.js";
 
 const NEEDED = ["wb-people", "wb-edit", "wb-edit-text", "wb-versions", "wb-scores", "wb-new"];
 
@@ -15,6 +16,7 @@ class Page {
   constructor() {
     this.chosen = new URLSearchParams(location.search).get("persona");
     this.editor = new Editor((id) => this.saved(id));
+    new Voices();
     this.blind = new Blind(() => this.reread());
     byId("wb-new").addEventListener("click", () => this.fresh());
     window.addEventListener("popstate", () => this.open(new URLSearchParams(location.search).get("persona"), false));
