@@ -94,8 +94,8 @@ async def hold(
     try:
         reason = await live.closed()
     except asyncio.CancelledError:
-        # Nobody waits for it any more; it ends with its rows written, and does not go on beside the next one.
-        await live.hang_up("hung_up")
+        # Nobody waits for it any more. It ends at its next frame; waiting for that here could hold up whoever gave up on a stuck talk.
+        live.conversation.hang_up("hung_up")
         raise
     return HeldTalk(
         session_id=live.session_id,
