@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,26 @@ def test_a_part_that_is_replaced_is_refused_at_a_line_of_the_file_or_still_fits(
         assert 1 <= line <= len(text.splitlines())
     else:
         assert Scenario.model_validate(yaml.safe_load(text)).model_dump() == scenario.model_dump()
+
+
+def _after_scalars(text: str) -> list[tuple[int, int]]:
+    """`(line, indentation)` of every place of a block-style file where one more key of the same mapping may stand."""
+    keys = [(number, re.match(r"( *(?:- )?)\w+: \S", line)) for number, line in enumerate(text.splitlines(), start=1)]
+    return [(number + 1, len(found[1])) for number, found in keys if found is not None]
+
+
+@MESSY
+@given(data=st.data(), key=st.from_regex(r"[a-z]{1,8}_x", fullmatch=True), above=st.integers(0, 3))
+def test_a_key_that_does_not_belong_is_told_at_its_line(tmp_path: Path, data: st.DataObject, key: str, above: int) -> None:
+    text = yaml.safe_dump(yaml.safe_load(GOOD), sort_keys=False, width=1_000)
+    line, indentation = data.draw(st.sampled_from(_after_scalars(text)))
+    lines = text.splitlines()
+    lines.insert(line - 1, f"{' ' * indentation}{key}: 1")
+    file = write(tmp_path, "\n".join(["# a remark"] * above + lines))
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(file)
+    assert str(caught.value).startswith(f"{file}:{line + above}: ")
+    assert key in str(caught.value)
 
 
 def test_a_suite_is_a_folder_or_a_file_and_never_empty(tmp_path: Path) -> None:
