@@ -8,6 +8,7 @@ import pytest
 from tests.store.talks_in_store import keep
 from workbench.assembly import Workbench
 from workbench.store.duckdb_store import DuckDbStore
+from workbench.store.ratings import vote
 
 FOREIGN = {"Origin": "https://evil.example"}
 TABLES = (
@@ -89,6 +90,13 @@ async def test_a_rating_is_kept_with_who_and_when(client: httpx.AsyncClient) -> 
     assert rating["rated_at"]
     rows = (await client.get("/api/sessions", params={"rating_min": 4})).json()["sessions"]
     assert [(row["session_id"], row["rating"]) for row in rows] == [("heard", 4.0)]
+
+
+async def test_a_vote_of_a_blind_trial_is_among_the_judgements(client: httpx.AsyncClient, bench: Workbench) -> None:
+    vote(bench.store, "trial-1", {"heard": True, "unheard": False}, rater="Ann")
+    told = [(await client.get(f"/api/sessions/{name}/ratings")).json()["ratings"][0] for name in ("heard", "unheard")]
+    assert [(one["trial_id"], one["preferred"], one["stars"]) for one in told] == [("trial-1", True, None), ("trial-1", False, None)]
+    assert (await client.get("/api/sessions", params={"rated": "true"})).json()["total"] == 0, "a vote gives no stars"
 
 
 async def test_a_rating_that_says_nothing_is_refused(client: httpx.AsyncClient) -> None:

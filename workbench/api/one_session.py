@@ -71,6 +71,8 @@ class Rating(BaseModel):
     rater: str
     stars: int | None
     note: str
+    trial_id: str | None = Field(description="The blind trial that it was a vote in; null for stars and notes.")
+    preferred: bool | None = Field(description="Whether this was the better one of the trial; null where neither was, and outside trials.")
 
 
 class RatingsAnswer(BaseModel):

@@ -54,8 +54,9 @@ def vote(store: Store, trial_id: str, talks: Mapping[str, bool | None], *, rater
 
 
 def ratings(store: Store, session_id: str) -> list[dict[str, Any]]:
-    """Every judgement of a talk, the newest first: `rating_id`, `rated_at`, `rater`, `stars`, `note`."""
+    """Every judgement, the newest first: `rating_id`, `rated_at`, `rater`, `stars`, `note`; of a vote also `trial_id` and `preferred`."""
     return store.query(
-        "SELECT rating_id, rated_at, rater, stars, note FROM voice_ratings WHERE session_id = $1 ORDER BY rated_at DESC, rating_id",
+        "SELECT rating_id, rated_at, rater, stars, note, trial_id, preferred FROM voice_ratings WHERE session_id = $1 "
+        "ORDER BY rated_at DESC, rating_id",
         [session_id],
     )

@@ -11,8 +11,10 @@ function field(label, input) {
   return make("label", "", label, input);
 }
 
-function rating({ rater, rated_at: when, stars: given, note }) {
-  return make("li", "", make("p", "", given !== null && make("b", "", `${stars(given)} `), make("span", "who", rater), make("span", "why", utc(when))), note && make("p", "note", note));
+function rating({ rater, rated_at: when, stars: given, note, trial_id: trial, preferred }) {
+  const vote = trial !== null && `In a blind trial: ${preferred === null ? "neither was better" : preferred ? "this one was better" : "the other one was better"}`;
+  const head = make("p", "", given !== null && make("b", "", `${stars(given)} `), make("span", "who", rater), make("span", "why", utc(when)));
+  return make("li", "", head, vote && make("p", "vote", vote), note && make("p", "note", note));
 }
 
 export class Ratings {
