@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from evaluation.scenario_files import load_suite
 from workbench.store.export import read_schema
 
 DATA = Path(__file__).parents[2] / "data"
@@ -40,15 +41,16 @@ def test_its_talks_were_recorded_event_by_event() -> None:
     assert connection.execute(derived).fetchall() == connection.execute(published).fetchall()
 
 
-def test_its_script_names_clips_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_script_holds_shipped_scenarios_with_personas_that_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = importlib.util.spec_from_file_location("make_sample", DATA / "make_sample.py")
     assert spec is not None
     assert spec.loader is not None
     made = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, spec.name, made)
     spec.loader.exec_module(made)
-    for script in made.SCRIPTS:
-        for part in script.parts:
-            assert not isinstance(part, str) or (made.CLIPS / f"{part}.wav").is_file(), part
+    suite = {scenario.id: scenario for scenario in load_suite(made.SUITE)}
+    for talk in made.TALKS:
+        fitting = suite[talk.scenario].personas
+        assert not fitting or talk.persona in fitting, talk
     known = json.loads((SAMPLE / "known.json").read_text())
-    assert known["sessions"] == read_schema(SAMPLE)["tables"]["sessions"]["rows"]
+    assert known["sessions"] == read_schema(SAMPLE)["tables"]["sessions"]["rows"] == len(made.TALKS)

@@ -1,8 +1,7 @@
 """Makes the clips beside it and their manifest: `uv run python evaluation/scenarios/core/clips/make.py` (needs libflite1).
 
 A clip begins with its first sound and ends with its last, so that a scenario's times are true, and has the level that a scripted user
-plays it at. Human voices are cut out of `tests/data/audio`; the others are synthetic. A synthetic voice's noise is random, so a clip that
-is made again differs in single samples, not in its words.
+plays it at. Human voices are cut out of `tests/data/audio`; the others are synthetic. The same words are the same sound each time.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ SYNTHETIC = (
     ("name", "what is your name", "rms"),
     ("able", "what can you do for me", "rms"),
     ("hear", "can you hear me", "rms"),
-    ("thanks", "thank you", "slt"),
+    ("thanks", "thank you", "rms"),
     ("goodbye", "goodbye", "rms"),
     ("wait_name", "wait what is your name", "rms"),
     ("stop", "stop please", "rms"),
@@ -66,7 +65,7 @@ SYNTHETIC = (
     ("warranty", "how long is the warranty", "slt"),
     ("deposit", "is there a deposit", "rms"),
     ("electric", "what about electric bikes", "rms"),
-    ("book", "i would like to book a repair", "rms"),
+    ("book", "i want to book a repair", "rms"),
     ("useless", "you are very slow and useless", "rms"),
     ("helen", "my name is helen", "rms"),
     ("my_name", "what did i say my name was", "rms"),
