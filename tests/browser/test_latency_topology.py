@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from chromium import CHROMIUM, Visit, visiting
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, Route
 from servers import Running, opened_store, running
 from websockets.sync.client import connect
 
@@ -165,6 +165,16 @@ def node(visit: Visit, name: str) -> Locator:
     return visit.page.locator(f"[data-node='{name}']")
 
 
+def hostile(route: Route) -> None:
+    """The server's answer with names and reasons that are script: a user, a persona, an engine, a provider."""
+    told = route.fetch().json()
+    talk = {"session_id": "s", "user": SCRIPT, "persona": SCRIPT, "engine": SCRIPT, "transport": SCRIPT}
+    told["talks"] = [talk | {"minutes": 1.0, "turns": 1, "tools": 0, "step_ms": None}]
+    told["engines"][SCRIPT] = told["engines"]["echo"] | {"state": "unavailable", "reason": SCRIPT, "repair": SCRIPT}
+    told["providers"][0] |= {"name": SCRIPT, "ready": False, "reason": SCRIPT}
+    route.fulfill(json=told)
+
+
 def test_nobody_talks_and_what_does_not_answer_is_unknown(server: Running) -> None:
     with topology_page(server) as visit:
         stats = httpx.get(f"{server.url}/api/mas/voice/sessions").json()["stats"]
@@ -181,7 +191,11 @@ def test_nobody_talks_and_what_does_not_answer_is_unknown(server: Running) -> No
         assert nodes.count() == page.locator(".node[data-state=unknown]").count() > 8
         assert page.locator("#wb-edges path:not([data-state=unknown])").count() == 0
         page.unroute("**/api/topology")
-        page.wait_for_selector("[data-node=store][data-state=ready]")
+        page.route("**/api/topology", hostile)
+        page.locator(".node", has_text=SCRIPT).nth(3).wait_for()
+        assert page.locator("#wb-map script, #wb-map img").count() == 0, "what people, personas and tools are called is text"
+        page.unroute("**/api/topology")
+        page.wait_for_selector("[data-node=nobody]")
         page.click("text=Have a talk")
         page.wait_for_selector("#wb-start")
         visit.complaints.clear()
