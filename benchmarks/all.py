@@ -23,6 +23,7 @@ BENCHMARKS: tuple[tuple[str, ...], ...] = (
     ("barge_in", "--realtime"),
     ("bridge",),
     ("sweep_error",),
+    ("first_paint",),
 )
 
 
