@@ -62,7 +62,7 @@ def test_the_newest_come_first_a_page_at_a_time(many: DuckDbStore) -> None:
         (Wanted(search="words of u-23"), lambda n: str(n).startswith("23")),
         (Wanted(active=True), lambda n: False),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, Wanted) else "as said",
 )
 def test_filters_leave_what_they_say(many: DuckDbStore, wanted: Wanted, holds: Any) -> None:
     assert found(many, wanted) == [n for n in reversed(range(COUNT)) if holds(n)]
