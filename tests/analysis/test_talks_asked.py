@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 
 from tests.analysis.known_talks import BEGAN
+from tests.many_sessions import fill, has_tool
 from workbench.analysis import barge_in, latency, tools
+from workbench.analysis.report import talks_report
 from workbench.analysis.source import StoreSource, Talks
 from workbench.analysis.tables import Table
 from workbench.store.duckdb_store import DuckDbStore
@@ -60,3 +62,16 @@ def test_a_file_has_every_column_and_digit_and_no_formula() -> None:
     assert [row["persona"] for row in rows] == ["'=1+1", "'-x", "plain"]
     assert [row["median_ms"] for row in rows] == ["-12.25", "", "3.0"]
     assert rows[2]["high_ms"] == "3.5"
+
+
+def test_what_nobody_measured_is_unknown_and_breaks_no_report(tmp_path: Path) -> None:
+    store = DuckDbStore(tmp_path / "workbench.duckdb")
+    try:
+        fill(store, 24)
+        source = asked(store, None)
+        found = tools.summary(tools.calls(source))
+        assert found["calls"].sum() == sum(has_tool(number) for number in range(24))
+        assert found[["median_ms", "total_median_ms"]].isna().all(axis=None)
+        assert talks_report(source).sections
+    finally:
+        store.close()

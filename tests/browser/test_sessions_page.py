@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import soundfile
 from chromium import CHROMIUM, Visit, visiting
-from many_sessions import PERSONAS, fill, has_barge_in, has_tool, reply_ms
+from many_sessions import ENGINES, PERSONAS, fill, has_barge_in, has_tool, reply_ms
 from playwright.sync_api import Page, Route
 from servers import CLI, CLIPS, SERVE, Running, clean_environment, opened_store, running
 
@@ -330,6 +330,32 @@ def test_a_conversation_in_text_is_read_again_but_never_out_of_ones_hands(visit:
     assert page.input_value(".wb-rate textarea") == "half a"
     # The feed that it has not was asked for; the browser logs that it was refused.
     visit.complaints.clear()
+
+
+def test_every_other_page_stands_over_ten_thousand_sessions(visit: Visit, server: Running) -> None:
+    page = visit.page
+
+    def goes_to(address: str, ready: str) -> None:
+        page.goto(f"{server.url}{address}", wait_until="domcontentloaded")
+        page.wait_for_selector(ready)
+
+    goes_to("/personas/?persona=casual", "#wb-people-state[data-state=up]")
+    casual = [number for number in range(MANY) if PERSONAS[number % 4] == "casual"]
+    page.wait_for_selector(f"#wb-people [data-persona=casual]:has-text('{len(casual):,} talks')")
+    goes_to("/topology/", "#wb-topology-state[data-state=up]")
+    totals = httpx.get(f"{server.url}/voice/sessions").json()["stats"]
+    assert int(page.inner_text("[data-total=total_sessions] dd").replace(",", "")) == totals["total_sessions"] >= MANY
+    goes_to("/latency/?engine=classic&persona=casual", "#wb-latency-state[data-state=up]")
+    row = page.locator("[data-table=answers_by_persona] tbody tr", has_text="casual")
+    replies = [reply_ms(number) for number in casual if ENGINES[number % 3] == "classic"]
+    assert [row.locator(f"[data-column='{column}']").inner_text() for column in ("n", "median, ms ↓")] == [
+        f"{len(replies):,}",
+        f"{np.median(replies):,.0f}",
+    ]
+    goes_to("/tools/", "#wb-tools-state[data-state=up]")
+    goes_to("/", "#wb-start:enabled")
+    assert not visit.complaints
+    assert not visit.outside
 
 
 def test_an_empty_store_says_what_to_do_and_a_slow_or_silent_server_is_told(visit: Visit, server: Running) -> None:

@@ -139,7 +139,10 @@ class StoreSource:
         asked, given = _with_names(sql, where), [*params, *values]
         rows = self._store.query(asked, given)
         if rows:
-            return pd.DataFrame(rows)
+            found = pd.DataFrame(rows)
+            # Rows bring no types: a column of NULLs alone is a number that nobody measured, as an export's own columns tell.
+            unknown = [name for name in found.columns if found[name].dtype == object and found[name].isna().all()]
+            return found.astype(dict.fromkeys(unknown, "float64"))
         # Nothing tells the columns of no rows; one row of NULLs does.
         nothing = f"SELECT q.* FROM (SELECT 1 AS one) AS d LEFT JOIN ({asked}) AS q ON FALSE"  # noqa: S608 - the caller's SQL
         return pd.DataFrame(self._store.query(nothing, given)).iloc[:0]

@@ -58,14 +58,15 @@ def _row(name: object, group: pd.DataFrame) -> dict[str, object]:
     ended = status.isin(["success", "error", "timeout"])
     total = group[[f"{stage}_ms" for stage in STAGES]].sum(axis=1, skipna=False).dropna()
     asked = group["words_asked"].sum()
+    own = group["latency_ms"].dropna()
     return {
         "action": name,
         "calls": len(group),
         "success_share": (status == "success").sum() / ended.sum() if ended.any() else None,
         "failed": int(status.isin(["error", "timeout"]).sum()),
         "called_off": int(status.isin(["cancelled", "refused"]).sum()),
-        "median_ms": group["latency_ms"].median(),
-        "p95_ms": group["latency_ms"].quantile(0.95),
+        "median_ms": own.median(),
+        "p95_ms": own.quantile(0.95),
         "total_n": len(total),
         "total_median_ms": total.median(),
         "heard_share": group["words_heard"].sum() / asked if asked else None,

@@ -24,3 +24,18 @@ export function clock(timeMs) {
 }
 
 export const plain = (name) => name.replaceAll("_", " ");
+
+/** Calls `start` once elements with all these ids are there: Gradio builds the page in the browser, some time after our script runs. */
+export function whenBuilt(ids, start) {
+  const built = () => ids.every(byId);
+  if (built()) {
+    start();
+    return;
+  }
+  const watcher = new MutationObserver(() => {
+    if (!built()) return;
+    watcher.disconnect();
+    start();
+  });
+  watcher.observe(document.documentElement, { childList: true, subtree: true });
+}

@@ -1,7 +1,7 @@
 // The Latency page: what is asked for is the address, what is shown is the API's answer. It counts nothing.
 
 import { ask } from "./ask.js";
-import { byId, make, ms } from "./dom.js";
+import { byId, make, ms, whenBuilt } from "./dom.js";
 import { Figure, onChange } from "./figures.js";
 
 const NEEDED = ["wb-latency", "wb-asked", "wb-report", "wb-latency-state", "wb-facts", "wb-sections", "wb-report-body"];
@@ -151,9 +151,4 @@ class Page {
   }
 }
 
-// Gradio builds the page some time after this runs.
-const waiting = setInterval(() => {
-  if (!NEEDED.every(byId)) return;
-  clearInterval(waiting);
-  new Page();
-}, 30);
+whenBuilt(NEEDED, () => new Page());

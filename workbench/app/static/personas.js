@@ -1,7 +1,7 @@
 // The Personas page: the library, and one persona under an address of its own (`?persona=ID`).
 
 import { ask } from "./ask.js";
-import { byId, make } from "./dom.js";
+import { byId, make, whenBuilt } from "./dom.js";
 import { Blind } from "./persona_blind.js";
 import { Editor } from "./persona_editor.js";
 import { scores } from "./persona_scores.js";
@@ -136,9 +136,4 @@ function fault([file, message]) {
   return make("li", "", make("p", "note error", `${file}: ${message}`));
 }
 
-// Gradio builds the page some time after this runs.
-const waiting = setInterval(() => {
-  if (!NEEDED.every(byId)) return;
-  clearInterval(waiting);
-  new Page();
-}, 30);
+whenBuilt(NEEDED, () => new Page());

@@ -1,6 +1,6 @@
 // The Sessions page: which of its three views the address names, and the way between them.
 
-import { byId } from "./dom.js";
+import { byId, whenBuilt } from "./dom.js";
 import { Comparison } from "./session_compare.js";
 import { SessionList } from "./session_list.js";
 import { SessionView } from "./session_view.js";
@@ -52,9 +52,4 @@ class Page {
   }
 }
 
-// Gradio builds the page some time after this runs.
-const waiting = setInterval(() => {
-  if (!NEEDED.every(byId)) return;
-  clearInterval(waiting);
-  new Page();
-}, 30);
+whenBuilt(NEEDED, () => new Page());

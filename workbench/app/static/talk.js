@@ -2,7 +2,7 @@
 
 import { banner, clearBanner, says } from "./banners.js";
 import { Call } from "./call.js";
-import { byId, clock } from "./dom.js";
+import { byId, clock, whenBuilt } from "./dom.js";
 import { Link } from "./link.js";
 import { showLights, showMeasures, showParts } from "./side.js";
 import { Strip } from "./strip.js";
@@ -147,16 +147,4 @@ class Page {
   }
 }
 
-/** Gradio builds the page in the browser; our parts are there once it has. */
-function whenBuilt(start) {
-  const built = () => NEEDED.every(byId);
-  if (built()) return start();
-  const watcher = new MutationObserver(() => {
-    if (!built()) return;
-    watcher.disconnect();
-    start();
-  });
-  return watcher.observe(document.documentElement, { childList: true, subtree: true });
-}
-
-whenBuilt(() => new Page());
+whenBuilt(NEEDED, () => new Page());

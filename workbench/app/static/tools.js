@@ -2,7 +2,7 @@
 
 import { ask } from "./ask.js";
 import { Audit } from "./audit.js";
-import { byId, make, ms } from "./dom.js";
+import { byId, make, ms, whenBuilt } from "./dom.js";
 import { Trial } from "./trial.js";
 
 const NEEDED = ["wb-providers", "wb-tools", "wb-trial", "wb-trial-result", "wb-turns", "wb-audit", "wb-audit-session"];
@@ -113,9 +113,4 @@ class Page {
   }
 }
 
-// Gradio builds the page some time after this runs.
-const waiting = setInterval(() => {
-  if (!NEEDED.every(byId)) return;
-  clearInterval(waiting);
-  new Page();
-}, 30);
+whenBuilt(NEEDED, () => new Page());

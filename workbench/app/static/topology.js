@@ -1,7 +1,7 @@
 // The Topology page: one question to the API every 5 s, drawn as nodes and the edges between them. It knows nothing of its own.
 
 import { ask } from "./ask.js";
-import { byId, make } from "./dom.js";
+import { byId, make, whenBuilt } from "./dom.js";
 import { Edges } from "./topology_edges.js";
 import { nodes } from "./topology_graph.js";
 import { NodeView } from "./topology_node.js";
@@ -78,9 +78,4 @@ class Page {
   }
 }
 
-// Gradio builds the page some time after this runs.
-const waiting = setInterval(() => {
-  if (!NEEDED.every(byId)) return;
-  clearInterval(waiting);
-  new Page();
-}, 30);
+whenBuilt(NEEDED, () => new Page());
