@@ -12,6 +12,7 @@ import soundfile
 from chromium import CHROMIUM, microphone, visiting
 from servers import CLIPS, ROOT, Running, opened_store, running
 
+from workbench.app.shell import PAGES
 from workbench.audio.frames import SAMPLE_RATE
 from workbench.store import queries
 
@@ -149,7 +150,7 @@ def test_the_page_fits_and_is_reached_by_keyboard(shared: Running, tmp_path: Pat
         for figure in page.locator("#wb-measures .last").all():
             assert figure.inner_text() == "–"
         reached = set()
-        for _press in range(12):
+        for _press in range(12 + len(PAGES)):
             page.keyboard.press("Tab")
             reached.add(page.evaluate("document.activeElement.id || document.activeElement.closest('[id]')?.id"))
         assert {"wb-start", "wb-text", "wb-transcript", "wb-persona", "wb-voice", "wb-engine", "wb-recording"} <= reached

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +141,15 @@ async def _interrupting(bench: Any, scenario: Any, **asked: Any) -> HeldTalk:
     return await hold_talk(bench, scenario, **asked)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C as a command has it. A worker of a test run that has several ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_drops_the_running_cell_and_keeps_the_others(tmp_path: Path, suite: Path) -> None:
     run = tmp_path / "run"
     plan = Plan("mine", load_suite(str(suite)), [persona("tess")], ["scripted"], [0])
