@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
+import uuid
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +15,8 @@ from workbench.audio.frames import SAMPLE_RATE
 from workbench.engines.voices import PERSONAPLEX_VOICES
 from workbench.gateway.voice_sound import VoiceError, voice_sound
 from workbench.settings import Settings
+
+log = logging.getLogger(__name__)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _TRIAL = ".trial"
@@ -47,8 +51,12 @@ class VoiceShelf:
         """Those with both files, by name."""
         found = []
         for told in sorted(self._folder.glob("*.json")):
-            if told.with_suffix(".wav").is_file():
+            if not told.with_suffix(".wav").is_file():
+                continue
+            try:
                 found.append(ShelfVoice(**json.loads(told.read_text("utf-8"))))
+            except (OSError, TypeError, ValueError) as error:
+                log.warning("%s tells no consent (%s); upload the voice again", told, error)
         return found
 
     def add(self, name: str, sound: bytes, *, speaker: str, consent: bool) -> ShelfVoice:
@@ -60,8 +68,8 @@ class VoiceShelf:
         if not consent or not speaker.strip():
             raise VoiceError("a voice needs its speaker's name and consent; ask them, name them and tick that they agree")
         self._folder.mkdir(parents=True, exist_ok=True)
-        # The gateway reads *.wav and *.pt only, so a trial is never taken for a voice.
-        trial = self._folder / f"{name}{_TRIAL}"
+        # The gateway reads *.wav and *.pt only, so a trial is never taken for a voice; two at once are two files.
+        trial = self._folder / f"{name}.{uuid.uuid4().hex}{_TRIAL}"
         try:
             trial.write_bytes(sound)
             try:

@@ -76,6 +76,17 @@ async def test_what_is_no_sound_or_foreign_or_huge_is_refused(client: httpx.Asyn
     assert list(shelf_dir(settings).iterdir()) == []
 
 
-def test_a_sound_without_consent_is_not_listed(tmp_path: Path) -> None:
+def test_a_sound_without_consent_is_not_listed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "ida.wav").write_bytes(CLIP.read_bytes())
     assert VoiceShelf(tmp_path).list() == []
+    for damaged in ("", "{", "[]", '{"name": "ida"}', '{"what": 1}'):
+        (tmp_path / "ida.json").write_text(damaged)
+        assert VoiceShelf(tmp_path).list() == []
+        assert "tells no consent" in caplog.text
+
+
+async def test_hours_in_a_small_file_are_not_unpacked(client: httpx.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    soundfile.write(tmp_path / "hours.flac", np.zeros(24_000 * 600, np.float32), 24_000)
+    monkeypatch.setattr("workbench.gateway.voice_sound.load_wav", lambda _path: pytest.fail("it was unpacked"))
+    answer = await client.put("/api/voices/ida", params=AGREED, content=(tmp_path / "hours.flac").read_bytes())
+    assert "600 s are too long" in answer.json()["error"]
