@@ -27,7 +27,8 @@ SERVE = (*CLI, "serve", "--test-engines")
 """The real thing: real recogniser and voice, the test engines beside the real ones."""
 SCRIPTED = (sys.executable, "-m", "benchmarks.scripted_server")
 """The same server with a scripted recogniser and voice: as many talks as the transport can carry."""
-START_WITHIN_S = 60.0
+START_WITHIN_S = 150.0
+"""A start takes 10 s on a quiet machine; beside other tests and a browser more than a minute was seen."""
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

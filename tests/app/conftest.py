@@ -23,7 +23,7 @@ from workbench.settings import Settings
 from workbench.testing.asr import ScriptedAsr
 from workbench.testing.tts import ToneTts
 
-WITHIN_S = 30.0
+WITHIN_S = 90.0
 Message = dict[str, Any]
 Wanted = Callable[[Message], bool]
 

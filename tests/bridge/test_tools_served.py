@@ -15,7 +15,7 @@ import pytest
 from mcp_servers import SCRIPT, SECRET
 from servers import Running, running
 
-WITHIN_S = 60.0
+WITHIN_S = 120.0
 
 
 def provider(server: Running) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from workbench.gateway.slots import Slots
 from workbench.protocol import Audio, Message, Text, Unknown, decode, encode
 
 TEXT = "You enjoy having a good conversation."
-WAIT_S = 60.0
+WAIT_S = 120.0
 
 
 class Served:

@@ -19,7 +19,7 @@ from workbench.gateway.seat import Reason, Request
 from workbench.gateway.slots import BusyError, Slots, tick_period_s
 
 TEXT = "You enjoy having a good conversation."
-WAIT_S = 60.0
+WAIT_S = 120.0
 
 
 class Told:
