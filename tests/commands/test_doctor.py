@@ -16,7 +16,9 @@ from served import clean_environment
 from typer.testing import CliRunner
 
 from workbench.cli import app
-from workbench.commands import checks
+from workbench.commands.checks import gpu as gpu_check
+from workbench.commands.checks import kept, machine, model, sound
+from workbench.commands.checks.finding import Check, Finding, timed
 from workbench.engines.speech import recognisers, synthesisers
 from workbench.engines.speech.base import SpeechError
 from workbench.settings import Settings
@@ -28,8 +30,8 @@ def settings(tmp_path: Path, free_port: int) -> Settings:
     return Settings(_env_file=None, data_dir=tmp_path / "var", port=free_port)
 
 
-async def find(check: checks.Check, settings: Settings) -> checks.Finding:
-    found = await checks.timed(check, settings)
+async def find(check: Check, settings: Settings) -> Finding:
+    (found,) = await timed("check", check, settings)
     assert found.ms is not None
     assert bool(found.repair) is (found.state != "ok"), "a fault has a repair, and only a fault"
     return found
@@ -69,7 +71,7 @@ async def test_no_recogniser_is_an_error(settings: Settings, monkeypatch: pytest
         raise SpeechError("pocketsphinx cannot be started")
 
     monkeypatch.setattr(recognisers, "choose_recogniser", none)
-    found = await find(checks.recogniser, settings)
+    found = await find(sound.recogniser, settings)
     assert (found.state, found.found) == ("error", "pocketsphinx cannot be started")
 
 
@@ -81,34 +83,34 @@ async def test_a_voice_that_does_not_speak_is_told(settings: Settings, monkeypat
         return lambda *arguments, **named: choose(list(voices), *arguments, **named)
 
     monkeypatch.setattr(synthesisers, "choose_synthesisers", given(ToneTts("mute", fail_after_chunks=0), ToneTts("loud")))
-    found = await find(checks.voice, settings)
+    found = await find(sound.voice, settings)
     assert found.state == "warning"
     assert "loud (0.30 s of sound)" in found.found
     assert "mute" in found.found
     monkeypatch.setattr(synthesisers, "choose_synthesisers", given(ToneTts("mute", fail_after_chunks=0)))
-    assert (await find(checks.voice, settings)).state == "error"
+    assert (await find(sound.voice, settings)).state == "error"
 
 
 async def test_a_busy_port_names_a_free_one(settings: Settings) -> None:
-    assert (await find(checks.port, settings)).state == "ok"
+    assert (await find(machine.port, settings)).state == "ok"
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", settings.port))
         taken.listen()
-        found = await find(checks.port, settings)
+        found = await find(machine.port, settings)
     assert found.state == "warning"
     assert found.repair.startswith("workbench serve --port ")
 
 
 async def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    found = await find(checks.disk, Settings(_env_file=None, data_dir=tmp_path / "file"))
+    found = await find(machine.disk, Settings(_env_file=None, data_dir=tmp_path / "file"))
     assert found.state == "error"
-    found = await find(checks.database, Settings(_env_file=None, db=str(tmp_path / "file" / "x.duckdb")))
+    found = await find(kept.database, Settings(_env_file=None, db=str(tmp_path / "file" / "x.duckdb")))
     assert found.state == "error"
 
 
 async def test_a_database_in_use_is_a_warning(settings: Settings) -> None:
-    assert (await find(checks.database, settings)).state == "ok"
+    assert (await find(kept.database, settings)).state == "ok"
     hold = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
     holder = await asyncio.create_subprocess_exec(
         sys.executable, "-c", hold, settings.database, stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -116,7 +118,7 @@ async def test_a_database_in_use_is_a_warning(settings: Settings) -> None:
     try:
         assert holder.stdout is not None
         assert await holder.stdout.readline() == b"held\n"
-        found = await find(checks.database, settings)
+        found = await find(kept.database, settings)
     finally:
         await holder.communicate(b"")
     assert found.state == "warning"
@@ -125,26 +127,26 @@ async def test_a_database_in_use_is_a_warning(settings: Settings) -> None:
 
 async def test_a_file_that_is_no_database(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "x.duckdb").write_bytes(b"not a database at all" * 1_000)
-    found = await find(checks.database, settings.model_copy(update={"db": str(tmp_path / "x.duckdb")}))
+    found = await find(kept.database, settings.model_copy(update={"db": str(tmp_path / "x.duckdb")}))
     assert found.state == "error"
 
 
 async def test_personas_with_faults(tmp_path: Path) -> None:
     (tmp_path / "good.md").write_text("---\nname: Good\nvoice: NATF2\nrole: casual\n---\nYou are Good.\n")
     (tmp_path / "bad.md").write_text("no front matter")
-    found = await find(checks.personas, Settings(_env_file=None, personas_dir=tmp_path, persona="good"))
+    found = await find(kept.personas, Settings(_env_file=None, personas_dir=tmp_path, persona="good"))
     assert (found.state, found.repair) == ("warning", "edit bad.md")
-    found = await find(checks.personas, Settings(_env_file=None, personas_dir=tmp_path, persona="myca"))
+    found = await find(kept.personas, Settings(_env_file=None, personas_dir=tmp_path, persona="myca"))
     assert found.state == "error"
 
 
 async def test_no_gpu_is_no_error(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert (await find(checks.gpu, settings)).state == "warning"
+    assert (await find(gpu_check.gpu, settings)).state == "warning"
 
 
 async def test_a_token_is_really_tried_and_never_told(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (await find(checks.hf_token, settings)).state == "warning"
+    assert (await find(model.hf_token, settings)).state == "warning"
     answers = iter([httpx.Response(200, json={}), httpx.Response(401), httpx.ConnectError("no network")])
     asked: list[httpx.Request] = []
 
@@ -158,7 +160,7 @@ async def test_a_token_is_really_tried_and_never_told(settings: Settings, monkey
     real = httpx.AsyncClient
     monkeypatch.setattr(httpx, "AsyncClient", lambda **named: real(transport=httpx.MockTransport(answer), **named))
     with_token = settings.model_copy(update={"hf_token": Settings(_env_file=None, hf_token="hf_secret").hf_token})
-    findings = [await find(checks.hf_token, with_token) for _try in range(3)]
+    findings = [await find(model.hf_token, with_token) for _try in range(3)]
     assert [finding.state for finding in findings] == ["ok", "warning", "warning"]
     assert "401" in findings[1].found
     assert "could not be tried" in findings[2].found

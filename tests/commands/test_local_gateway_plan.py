@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from workbench.commands import checks, local_gateway
+from workbench.commands import local_gateway
+from workbench.commands.checks import model
 from workbench.commands.common import CommandError
 from workbench.commands.local_gateway import GatewayPlan, NoGateway, plan_gateway
 from workbench.settings import Settings
@@ -124,13 +125,13 @@ def test_asked_for_twice_is_an_error() -> None:
 
 async def test_the_doctor_says_what_serve_would_do(driver: Driver) -> None:
     driver(H100)
-    found = await checks.gateway(settings())
+    found = await model.gateway(settings())
     assert (found.state, found.repair) == ("warning", "HF_TOKEN=hf_... workbench serve")
-    found = await checks.gateway(settings(hf_token="x"))
+    found = await model.gateway(settings(hf_token="x"))
     assert (found.state, found.repair) == ("ok", "")
     assert "starts one on cuda for 8 talks" in found.found
-    found = await checks.gateway(settings(personaplex_url="ws://127.0.0.1:9"))
+    found = await model.gateway(settings(personaplex_url="ws://127.0.0.1:9"))
     assert (found.state, found.repair) == ("warning", "unset PERSONAPLEX_URL")
     assert "Nothing can be reached" in found.found
-    found = await checks.gateway(settings(personaplex_url="ftp://x"))
+    found = await model.gateway(settings(personaplex_url="ftp://x"))
     assert found.state == "error"
