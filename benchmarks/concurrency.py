@@ -101,7 +101,7 @@ def on_time(metrics: str) -> float:
 
 def run(talks: int, seconds: int) -> Round:
     settings = {"WORKBENCH_CLASSIC_SESSIONS": "64", "WORKBENCH_MAX_SESSIONS": "64", "WORKBENCH_ASR": "pocketsphinx"}
-    users = ("--talks", str(talks), "--seconds", str(seconds), "--engine", "classic")
+    users = ("--talks", str(talks), "--seconds", str(seconds), "--query", "engine=classic")
     with server(SERVE, **settings) as (url, process):
         cpu = Cpu(process)
         cpu.read()

@@ -65,7 +65,7 @@ def serve(kind: str, port: int) -> None:
 
 def windows_of(process: psutil.Process, url: str, sessions: int, seconds: int) -> tuple[list[float], list[int]]:
     """CPU ms per frame for each second, and the messages that each user got."""
-    users = ("-m", "benchmarks.users", "--url", url, "--talks", str(sessions), "--seconds", str(seconds))
+    users = ("-m", "benchmarks.users", "--url", url, "--talks", str(sessions), "--seconds", str(seconds), "--query", "engine=scripted")
     windows: list[float] = []
     with child(users) as talking:
         before, before_s = cpu_s(process), time.perf_counter()

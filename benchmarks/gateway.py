@@ -20,6 +20,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from benchmarks.beside_reference import Server, compare, reference
 from benchmarks.children import ROOT, child, free_port, wait_until_answered
 from benchmarks.table import machine, percentile, table
@@ -125,26 +127,26 @@ def main() -> None:
     most = max(talks)
     print(f"Tiny checkpoint, {most} slots, {given.dtype}, one torch thread; {machine()}.\n")
     with ExitStack() as running:
-        url = running.enter_context(gateway(most, given.dtype))
+        url, _process = running.enter_context(gateway(most, given.dtype))
         if given.reference is None:
             asyncio.run(measure(url, talks, given.seconds))
             return
         # A talk alone is compared on a server for one talk, as NVIDIA's is: a step of eight rows costs more than a step of one.
-        alone = Server("ours, 1 slot", running.enter_context(gateway(1, given.dtype)), 1)
+        alone = Server("ours, 1 slot", running.enter_context(gateway(1, given.dtype))[0], 1)
         theirs = Server("NVIDIA's", running.enter_context(reference(given.reference, given.reference_python, TINY)), most)
         servers = (alone, Server(f"ours, {most} slots", url, most), theirs)
         asyncio.run(compare(servers, rounds=given.rounds, seconds=given.seconds, talks=talks))
 
 
 @contextmanager
-def gateway(slots: int, dtype: str) -> Iterator[str]:
-    """A gateway in a process of its own, ready for talks."""
+def gateway(slots: int, dtype: str) -> Iterator[tuple[str, psutil.Process]]:
+    """A gateway in a process of its own, ready for talks: its address and its process."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     flags = ("--checkpoint", str(TINY), "--slots", str(slots), "--dtype", dtype, "--port", str(port))
     with child([*GATEWAY, *flags]) as process:
         wait_until_answered(f"{url}/health", process)
-        yield url
+        yield url, psutil.Process(process.pid)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.children import ROOT
 from benchmarks.table import machine, percentile, table
 from benchmarks.users import user_sound
@@ -83,7 +85,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     options = parser.parse_args()
     print(machine())
-    sound = user_sound(options.seconds, seed=1)
+    sound = np.concatenate(list(user_sound(options.seconds, seed=1)))
     measured = (
         ("scripted engine, scripted recogniser", asyncio.run(talks("scripted", sound, options.runs, scripted_parts=True))),
         ("scripted engine, embedded recogniser", asyncio.run(talks("scripted", sound, options.runs, scripted_parts=False))),
