@@ -5,7 +5,8 @@
 Real clips play the users over the WebSocket in real time, encoded beforehand; they, the gateway (tiny checkpoint, one thread of torch) and
 `workbench serve` share the machine. Talks through the whole workbench have a scripted recogniser, because the embedded one takes more
 of a core than all the rest; classic talks have the real one, and are as many as `workbench serve` admits by itself. One talk more must
-be refused. Every line of a table is a window of a minute, so that what grows with time shows. Afterwards the rows of every talk are counted.
+be refused. Every line of a table is a window of a minute, so that what grows with time shows. Afterwards the rows of every talk are
+counted.
 """
 
 from __future__ import annotations
