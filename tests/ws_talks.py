@@ -62,6 +62,11 @@ class WsTalk:
         """Whole frames of the agent so far: the ticks of the talk that its listener knows of."""
         return sum(part.size for part in self.sound) // FRAME_SAMPLES
 
+    @property
+    def over(self) -> bool:
+        """The server has closed."""
+        return self._reading.done()
+
     def of(self, kind: type[E]) -> list[E]:
         """The events of one kind, in order."""
         return [event for event in self.events if isinstance(event, kind)]

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 RESTART_WAITS_S = (1.0, 4.0, 15.0, 60.0, 240.0)
 """Waits before the tries after a crash; after the last one it stays down."""
-STEADY_S = 600.0
+STEADY_S = 60.0
 """A gateway that was ready for so long and then crashed begins again with the first wait."""
 LOOK_ROUND_S = 0.5
 """How often a gateway that is starting is asked whether it is ready."""

@@ -1,0 +1,68 @@
+"""Gateway, recogniser, tool provider and database are killed at random: every talk goes on or ends with its reason, every row is there.
+
+Longer, with its counts shown:
+`KILLS_FOR_S=600 KILLS_EVERY_S=30 KILLS_SEED=2 pytest --log-cli-level=INFO tests/faults/test_random_kills.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter
+from pathlib import Path
+
+import kills
+import pytest
+import soundfile
+from servers import SERVE, opened_store, running
+from waiting import until
+from ws_talks import WsTalk
+
+from workbench import events
+from workbench.audio.frames import FRAME_SAMPLES
+from workbench.store import queries
+
+log = logging.getLogger(__name__)
+FOR_S = float(os.environ.get("KILLS_FOR_S", "60"))
+EVERY_S = float(os.environ.get("KILLS_EVERY_S", "5"))
+SEED = int(os.environ.get("KILLS_SEED", "1"))
+BACK_WITHIN_S = 120.0
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(FOR_S + 400)]
+
+
+async def test_every_talk_goes_on_or_ends_with_its_reason_and_every_row_is_there(tmp_path: Path) -> None:
+    data_dir = tmp_path / "var"
+    with running(data_dir, SERVE, **kills.environment(tmp_path, None)) as server:
+        await until(lambda: server.health()["engines"]["personaplex"]["state"] == "ready", BACK_WITHIN_S)
+        told = await kills.run(server, database=None, seconds=FOR_S, every_s=EVERY_S, visitors=3, seed=SEED)
+
+        await until(lambda: (now := server.health())["status"] == "ok" and now["sessions_live"] == 0, BACK_WITHIN_S)
+        await until(lambda: server.health()["engines"]["personaplex"]["state"] == "ready", BACK_WITHIN_S)
+        assert server.health()["store"]["lost_rows"] == 0
+        async with WsTalk(server.url, engine="personaplex") as after:
+            await after.client.send_text("how warm is the greenhouse")
+            await after.until(lambda: after.of(events.ToolFinished), BACK_WITHIN_S)
+        assert "21 degrees" in after.of(events.ToolFinished)[0].spoken
+        assert "Traceback" not in server.said, server.said
+        assert server.stop() == 0
+
+    assert not told.hangs
+    assert set(told.killed) == {"gateway", "recogniser", "provider"}
+    assert len(told.visits) >= 3
+    ends: Counter[str] = Counter()
+    with opened_store(data_dir) as store:
+        faults = []
+        for visit in told.visits:
+            session = queries.get_session(store, visit.talk.session_id)
+            kept = queries.read_events(store, visit.talk.session_id) if session else []
+            faults += kills.faults_of(visit, kept, session)
+            if session is not None:
+                ends[f"{session['ended_reason']} {session['ended_detail'] or ''}".strip()] += 1
+                ticks = sum(isinstance(event, events.FrameTiming) for event in kept)
+                info = soundfile.info(data_dir / "audio" / f"{visit.talk.session_id}.flac")
+                if info.frames != ticks * FRAME_SAMPLES:
+                    faults.append(f"{visit.talk.session_id}: {info.frames} samples of sound for {ticks} ticks")
+        calls = store.query("SELECT status, count(*) AS n FROM voice_tool_invocations GROUP BY 1")
+    log.info("%g s, killed %s, refused %s, ended %s, tool calls %s", FOR_S, dict(told.killed), dict(told.refused), dict(ends), calls)
+    assert not faults
+    assert {call["status"] for call in calls} <= {"success", "error", "timeout", "cancelled"}
