@@ -23,6 +23,8 @@ ROOMS = (
     "llm_endpoint",
     "dynamics",
     "settings",
+    "log_context",
+    "trace_headers",
     "prompt_guide",
     "personas",
     "persona_library",
@@ -34,6 +36,7 @@ ROOMS = (
     "sessions",
     "transports",
     "gateway",
+    "log_setup",
     "voice_shelf",
     "testing",
     "assembly",
@@ -58,7 +61,9 @@ MAY_IMPORT = {
     "settings": set(),
     "llm_endpoint": set(),
     "prompt_guide": set(),
-    "bridge": {"audio", "llm_endpoint", "events", "talk", "clock"},
+    "log_context": set(),
+    "trace_headers": set(),
+    "bridge": {"audio", "llm_endpoint", "events", "talk", "clock", "trace_headers"},
     "gateway": {"audio", "protocol", "pieces"},
 }
 """Rooms that may see even less than what lies above them."""

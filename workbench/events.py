@@ -53,6 +53,8 @@ class SessionOpened(Event):
     pace: Literal["realtime", "fast"]
     latency_model: str
     """What work is charged in session time: `wall` (real time), `measured` (fast: as it took), or a named model."""
+    trace_id: str = ""
+    """Of the OpenTelemetry trace of this talk, 32 hexadecimal digits; empty where nothing is traced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

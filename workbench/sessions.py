@@ -32,6 +32,7 @@ from workbench.engines.speech.base import Asr, SpeechError, Tts
 from workbench.engines.speech.synthesisers import voice_for
 from workbench.engines.voices import PERSONAPLEX_VOICES
 from workbench.events import Notice
+from workbench.log_context import in_talk
 from workbench.persona_library import PersonaLibrary
 from workbench.personas import Persona, PersonaError
 from workbench.settings import Settings
@@ -78,7 +79,8 @@ class LiveTalk:
             self._timeline.push(pcm, media_samples, self.conversation.clock.now_samples / SAMPLE_RATE - age_s)
 
     def type(self, text: str) -> None:
-        self.conversation.type(text)
+        with in_talk(self.session_id, self.conversation.spec.trace_id):
+            self.conversation.type(text)
 
     def attach(self, listener: Listener) -> None:
         self.conversation.attach(listener)
@@ -111,9 +113,10 @@ class Sessions:
         clip: EndingInput | None = None,
         clock: SessionClock | None = None,
         observers: Sequence[Observer] = (),
+        trace_id: str = "",
     ) -> LiveTalk:
         """Opens a talk and returns once its engine is there. `clip` plays instead of a live user; `observers` see the talk
-        from its first event.
+        from its first event; `trace_id` is kept with it.
 
         Raises TalkRefused: `busy`, `unknown_persona`, `unknown_engine`, `unknown_voice`, `bad_request`, `engine_unavailable`, `stopping`.
         """
@@ -141,11 +144,13 @@ class Sessions:
             ears=ears,
             actor=actor,
             observers=observers,
+            trace_id=trace_id,
         )
         talk = LiveTalk(conversation, timeline if clip is None else None, request, persona)
         self._live[talk.session_id] = talk
-        talk.task = asyncio.create_task(talk.conversation.run(), name=f"talk-{talk.session_id}")
-        talk.task.add_done_callback(functools.partial(self._ended, talk))
+        with in_talk(talk.session_id, trace_id):
+            talk.task = asyncio.create_task(talk.conversation.run(), name=f"talk-{talk.session_id}")
+            talk.task.add_done_callback(functools.partial(self._ended, talk))
         await talk.conversation.opened()
         if talk.conversation.open_error is not None:
             code = "busy" if isinstance(talk.conversation.open_error, EngineBusy) else "engine_unavailable"
@@ -214,6 +219,7 @@ class Sessions:
         ears: Callable[..., Ears],
         actor: Actor | None,
         observers: Sequence[Observer],
+        trace_id: str,
     ) -> Conversation:
         parts, settings = self.parts, self.parts.settings
         session_id = request.session_id or uuid.uuid4().hex
@@ -245,6 +251,7 @@ class Sessions:
                 user=request.user,
                 first_reply_guard_ms=settings.first_reply_guard_ms if request.transport == "webrtc" else 0.0,
                 barge_in_min_ms=settings.barge_in_min_ms,
+                trace_id=trace_id,
             ),
             clock=clock,
             user_input=user_input,

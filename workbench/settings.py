@@ -19,6 +19,8 @@ KNOWN_NAMES = {
     "elevenlabs_voice": "MYCA_VOICE_ID",
     "cloudflare_turn_key_id": "CLOUDFLARE_TURN_KEY_ID",
     "cloudflare_turn_key_api_token": "CLOUDFLARE_TURN_KEY_API_TOKEN",
+    "otlp_endpoint": "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "otlp_traces_endpoint": "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
 }
 """Fields whose variable has a name of its own, beside `WORKBENCH_<FIELD>`."""
 
@@ -139,7 +141,18 @@ class Settings(BaseSettings):
     loopback_webrtc: bool = False
     """Carry WebRTC over 127.0.0.1 only, for tests and for machines without a network."""
 
+    # Operation
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Of our own lines; the libraries' are at least `info`."""
+    log_format: Literal["text", "json"] = "text"
+    """`json`: one object a line on stderr."""
+    log_transcripts: bool = False
+    """Let words of talks into the log: at `debug` what was said and done, and the messages of errors nobody foresaw. For development."""
+    otlp_endpoint: str | None = Field(default=None, validation_alias=_known("otlp_endpoint"))
+    """OpenTelemetry collector for traces over OTLP/HTTP, such as `http://127.0.0.1:4318`; None = no traces. The extra `telemetry` sends
+    them, and reads the other `OTEL_` variables from the environment."""
+    otlp_traces_endpoint: str | None = Field(default=None, validation_alias=_known("otlp_traces_endpoint"))
+    """The same with its path, for traces alone; None = `v1/traces` at `otlp_endpoint`."""
 
     @property
     def database(self) -> str:
@@ -149,6 +162,13 @@ class Settings(BaseSettings):
     @property
     def audio_dir(self) -> Path:
         return self.data_dir / "audio"
+
+    @property
+    def traces_url(self) -> str | None:
+        """Where spans are posted; None = nowhere."""
+        if self.otlp_traces_endpoint:
+            return self.otlp_traces_endpoint
+        return f"{self.otlp_endpoint.rstrip('/')}/v1/traces" if self.otlp_endpoint else None
 
     def variable(self, field: str) -> str:
         """The environment variable of a field, as the documentation names it."""

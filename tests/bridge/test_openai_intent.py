@@ -200,7 +200,8 @@ async def test_a_failure_leaves_it_to_the_rules_and_says_so(answer: bytes, why: 
     assert (found.kind, found.tool, found.tier) == ("command", "lights_off", "write")
     assert found.source.startswith("rules (endpoint")
     assert why in found.source
-    assert why in caplog.text
+    assert "intent by rules: the endpoint" in caplog.text
+    assert found.source not in caplog.text, "what an endpoint says may be what the user said"
     assert KEY not in caplog.text + found.source
 
 

@@ -29,7 +29,17 @@ from workbench.store.ratings import rate
 from workbench.store.words import COLUMNS, EVENT_FIELDS, PLAIN_COLUMNS, Rule
 
 PLAIN_FIELDS = {
-    "SessionOpened": {"session_id", "conversation_id", "persona", "persona_hash", "voice", "transport", "pace", "latency_model"},
+    "SessionOpened": {
+        "session_id",
+        "conversation_id",
+        "persona",
+        "persona_hash",
+        "voice",
+        "transport",
+        "pace",
+        "latency_model",
+        "trace_id",
+    },
     "SessionClosed": {"reason"},
     "EngineChosen": {"engine", "requested", "reason", "parts"},
     "EngineLost": {"engine"},

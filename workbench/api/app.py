@@ -29,10 +29,12 @@ from workbench.api import (
     voices,
 )
 from workbench.api.body_limit import BodyLimit
+from workbench.api.callers_trace import CallersTrace
 from workbench.api.context import Context, make_context
 from workbench.api.known_host import KnownHost
 from workbench.api.login import Login, passwords_of
 from workbench.assembly import Workbench
+from workbench.telemetry.tracing import Tracing
 from workbench.transports.websocket import ChatOptions, chat_router
 
 SWEEP_S = 60.0
@@ -53,10 +55,10 @@ class Api(FastAPI):
         return super().openapi()
 
 
-def create_app(workbench: Workbench) -> FastAPI:
+def create_app(workbench: Workbench, tracing: Tracing | None = None) -> FastAPI:
     """The app over an assembled workbench; `app.state.context` is what further faces are built from. Whoever assembled the workbench
-    closes it, after the app has stopped."""
-    context = make_context(workbench)
+    closes it, after the app has stopped. With `tracing` every talk has a trace."""
+    context = make_context(workbench, tracing)
     app = Api(
         title="PersonaPlex Workbench",
         version=version("personaplex-workbench"),
@@ -71,6 +73,8 @@ def create_app(workbench: Workbench) -> FastAPI:
     if passwords is not None:
         app.add_middleware(Login, passwords=passwords)
     app.add_middleware(KnownHost, settings=workbench.settings)
+    if tracing is not None:
+        app.add_middleware(CallersTrace)
     errors.install(app)
     for part in (
         health,

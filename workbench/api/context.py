@@ -17,7 +17,9 @@ from workbench.api.topology import Topology
 from workbench.api.trials import Trials
 from workbench.assembly import Workbench
 from workbench.sessions import LiveTalk
-from workbench.telemetry import Telemetry
+from workbench.telemetry.following import Following
+from workbench.telemetry.metrics import Telemetry
+from workbench.telemetry.tracing import Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,12 @@ class Context:
     trials: Trials
 
 
-def make_context(workbench: Workbench) -> Context:
-    telemetry = Telemetry(workbench)
+def make_context(workbench: Workbench, tracing: Tracing | None) -> Context:
+    telemetry = Telemetry(workbench, tracing)
+    follow = Following(telemetry, tracing, transcripts=workbench.settings.log_transcripts)
     live = LiveCounts()
 
     def opened(talk: LiveTalk) -> None:
-        telemetry.follow(talk)
         live.follow(talk.session_id, talk.conversation.observe)
 
     text_talks = TextTalks(
@@ -48,12 +50,13 @@ def make_context(workbench: Workbench) -> Context:
         bridge_for=workbench.bridge_for,
         responder_for=workbench.responder_for,
         on_open=lambda talk: live.follow(talk.session_id, talk.observe),
+        follow=follow,
     )
     probes, tool_states = Probes(workbench.roster), ToolStates(workbench.fleet)
     return Context(
         workbench=workbench,
         telemetry=telemetry,
-        entrance=Entrance(workbench, opened),
+        entrance=Entrance(workbench, opened, follow=follow),
         probes=probes,
         text_talks=text_talks,
         tool_states=tool_states,

@@ -7,6 +7,7 @@ import dataclasses
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,6 +16,7 @@ from workbench.assembly import Workbench
 from workbench.conversation.port import TalkRequest
 from workbench.sessions import CONVERSATION_ID, LiveTalk
 from workbench.store import queries
+from workbench.telemetry.following import Follow, Followed
 
 KEPT_S = 60.0
 """A reservation that nobody came for is forgotten after this."""
@@ -39,11 +41,17 @@ class Entrance:
     """Opens talks for every transport, with what was reserved for them."""
 
     def __init__(
-        self, workbench: Workbench, on_open: Callable[[LiveTalk], None], *, monotonic: Callable[[], float] = time.monotonic
+        self,
+        workbench: Workbench,
+        on_open: Callable[[LiveTalk], None],
+        *,
+        follow: Follow = lambda: nullcontext(Followed()),
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`on_open` is told of every talk that was opened, before its first frame."""
+        """`on_open` is told of every talk that was opened, before its first frame; who is there from its first event is in `follow`."""
         self._workbench = workbench
         self._on_open = on_open
+        self._follow = follow
         self._monotonic = monotonic
         self._pending: dict[str, Reservation] = {}
 
@@ -86,7 +94,8 @@ class Entrance:
                 voice=request.voice or reserved.voice,
                 engine=request.engine or reserved.engine,
             )
-        talk = await self._workbench.sessions.open(request)
+        with self._follow() as followed:
+            talk = await self._workbench.sessions.open(request, observers=followed.observers, trace_id=followed.trace_id)
         if reserved is not None:
             # Only now: a talk that was refused as busy may be tried again.
             self._pending.pop(reserved.conversation_id, None)

@@ -17,7 +17,7 @@ from workbench.assembly import AUTOMATIC
 from workbench.settings import GATEWAY_AUTO, GATEWAY_OFF
 from workbench.store import queries
 from workbench.store.base import Store, StoreError
-from workbench.telemetry import CONTENT_TYPE
+from workbench.telemetry.metrics import CONTENT_TYPE
 
 router = APIRouter(tags=["operation"])
 

@@ -13,12 +13,14 @@ from typing import Any, TypeVar
 from workbench.audio.frames import SAMPLE_RATE
 from workbench.bridge.bridge import Bridge
 from workbench.clock import FastClock, SessionClock
+from workbench.conversation.watchers import Watchers
 from workbench.engines.base import EngineError
 from workbench.engines.classic.responder import Responder, ResponderError
 from workbench.events import (
     AgentText,
     EngineChosen,
     Event,
+    Notice,
     SessionClosed,
     SessionOpened,
     Speaker,
@@ -31,9 +33,11 @@ from workbench.events import (
     TurnEnded,
     UserText,
 )
+from workbench.log_context import in_talk
 from workbench.personas import Persona
 from workbench.store.recorder import Recorder
 from workbench.talk import Observer, Saying, Utterance
+from workbench.telemetry.following import Follow
 
 E = TypeVar("E", bound=Event)
 
@@ -63,8 +67,19 @@ class TextTalk:
     can_say = True
     host_can_say = False
 
-    def __init__(self, conversation_id: str, persona: Persona, bridge: Bridge, responder: Responder, observer: Observer) -> None:
+    def __init__(
+        self,
+        conversation_id: str,
+        persona: Persona,
+        bridge: Bridge,
+        responder: Responder,
+        observers: Sequence[Observer],
+        *,
+        trace_id: str = "",
+    ) -> None:
+        """`observers` see it from its first event; one that fails is cut off and reported, as in any talk."""
         self.session_id = uuid.uuid4().hex
+        self._trace_id = trace_id
         self.conversation_id = conversation_id
         self.user = ""
         self.persona = persona
@@ -72,15 +87,23 @@ class TextTalk:
         self.lock = asyncio.Lock()
         self.used_s = time.monotonic()
         self._began_s = self.used_s
-        self._bridge, self._responder, self._observers = bridge, responder, [observer]
+        self._bridge, self._responder, self._watchers = bridge, responder, Watchers(self._report)
+        for observer in observers:
+            self._watchers.observe(observer)
         self._history: list[tuple[Speaker, str]] = []
         self._running: set[str] = set()
         self._said: list[str] = []
         self._reply = Reply()
+        with in_talk(self.session_id, trace_id):
+            self._open()
+        bridge.attach(self)
+
+    def _open(self) -> None:
+        persona, responder = self.persona, self._responder
         self.publish(
             SessionOpened,
             session_id=self.session_id,
-            conversation_id=conversation_id,
+            conversation_id=self.conversation_id,
             persona=persona.persona_id,
             persona_hash=persona.content_hash,
             voice=persona.voice,
@@ -88,6 +111,7 @@ class TextTalk:
             recording=False,
             pace=self.clock.pace,
             latency_model=self.clock.latency_model,
+            trace_id=self._trace_id,
         )
         self.publish(
             EngineChosen,
@@ -96,18 +120,19 @@ class TextTalk:
             reason="Messages are typed over HTTP.",
             parts={"responder": {"name": responder.name, "why": responder.why}},
         )
-        bridge.attach(self)
 
     def publish(self, event: type[E], /, *, at_samples: int | None = None, **fields: Any) -> E:
         now = self.clock.now_samples
         made = event(at_samples=now if at_samples is None else at_samples, noticed_samples=now, **fields)
-        for observer in self._observers:
-            observer.on_event(made)
+        self._watchers.event(made)
         self._take(made)
         return made
 
     def observe(self, observer: Observer) -> None:
-        self._observers.append(observer)
+        self._watchers.observe(observer)
+
+    def _report(self, message: str) -> None:
+        self.publish(Notice, level="error", code="failed_part", message=message, repair="See the server's log.")
 
     def say(self, text: str) -> Saying:
         """Puts `text` into the reply; it is out at once."""
@@ -126,6 +151,10 @@ class TextTalk:
 
     async def answer(self, message: str) -> Reply:
         """The whole reply to one message. One at a time: the caller holds `lock`."""
+        with in_talk(self.session_id, self._trace_id):
+            return await self._answer(message)
+
+    async def _answer(self, message: str) -> Reply:
         self.used_s = time.monotonic()
         await self._catch_up()
         self._reply, self._said = Reply(), []
@@ -149,9 +178,10 @@ class TextTalk:
     async def close(self, reason: str) -> None:
         """Ends the conversation; its last event says why."""
         async with self.lock:
-            await self._bridge.close(reason)
-            await self.clock.cancel_all()
-            self.publish(SessionClosed, reason=reason)
+            with in_talk(self.session_id, self._trace_id):
+                await self._bridge.close(reason)
+                await self.clock.cancel_all()
+                self.publish(SessionClosed, reason=reason)
 
     async def _respond(self, text: str) -> None:
         reply = self._reply
@@ -221,8 +251,10 @@ class TextTalks:
         bridge_for: Callable[[Persona], Bridge],
         responder_for: Callable[[Persona], Responder],
         on_open: Callable[[TextTalk], None],
+        follow: Follow,
     ) -> None:
-        """`on_open` is told of every conversation before anything is said in it."""
+        """`on_open` is told of every conversation before anything is said in it; who is there from its first event is in `follow`."""
+        self._follow = follow
         self._recorder, self._bridge_for, self._responder_for, self._on_open = recorder, bridge_for, responder_for, on_open
         self._talks: dict[str, TextTalk] = {}
 
@@ -234,7 +266,15 @@ class TextTalks:
             if len(self._talks) >= MAX_TALKS:
                 await self._close(min(self._talks.values(), key=lambda known: known.used_s), "time_limit")
             self._recorder.remember_persona(persona)
-            talk = TextTalk(conversation_id, persona, self._bridge_for(persona), self._responder_for(persona), self._recorder.observer())
+            with self._follow() as followed:
+                talk = TextTalk(
+                    conversation_id,
+                    persona,
+                    self._bridge_for(persona),
+                    self._responder_for(persona),
+                    [self._recorder.observer(), *followed.observers],
+                    trace_id=followed.trace_id,
+                )
             self._talks[conversation_id] = talk
             self._on_open(talk)
         return talk

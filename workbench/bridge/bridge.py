@@ -164,7 +164,7 @@ class Bridge:
 
     def _act(self, decision: Decision, utterance: Utterance) -> bool:
         """Whether the utterance was taken. The decision is published before anything is done."""
-        logger.debug("utterance %s: %s, because %s", utterance.utterance_id, decision.act, decision.reason)
+        logger.debug("utterance %s: %s", utterance.utterance_id, decision.act)
         tool, pending = decision.tool, self._pending
         if decision.act in ("leave", "abort", "ask_again", "confirm"):
             concerned = pending.invocation_id if pending else self._running[-1].order.invocation_id if self._running else None

@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 from workbench.bridge.config import ToolsConfig, providers
 from workbench.bridge.config_faults import ConfigError
 from workbench.bridge.guard import Guard, GuardView, Limits
-from workbench.bridge.provider import ProviderState, RemoteProvider
+from workbench.bridge.provider import WROTE, ProviderState, RemoteProvider
 from workbench.bridge.redact import SECRETS, Redactor
 from workbench.bridge.registry import Registry
 from workbench.bridge.tool import Tool, ToolError
@@ -212,7 +212,8 @@ class Fleet:
         # Also before `opened` is set: a provider can be lost again while its opening is not yet over.
         kept.opened = False
         kept.reason = _sentence(self._redactor.clean(reason))
-        self._tell(f"{kept.inner.name} is lost: {kept.reason} It is tried again by itself.")
+        # What it wrote last may be what somebody asked of it: that is shown with its state, and not logged.
+        self._tell(f"{kept.inner.name} is lost: {_sentence(kept.reason.partition(WROTE)[0])} It is tried again by itself.")
         kept.nudge.set()
 
     def _register(self, kept: _Kept, tools: Sequence[Tool]) -> None:

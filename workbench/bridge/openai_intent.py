@@ -90,7 +90,7 @@ class OpenAiClassifier:
         try:
             call = await self._endpoint.choose(messages, functions, self._timeout_s)
         except EndpointError as error:
-            return self._fallen_back(by_rules, f"endpoint failed: {error}")
+            return self._fallen_back(by_rules, "endpoint failed", error)
         if call is None or call.name == _NONE:
             return Intent("chitchat", source=self.name)
         if call.name in (_CONFIRM, _ABORT):
@@ -100,13 +100,13 @@ class OpenAiClassifier:
             return self._other(call, by_rules, text)
         tool = tools.get(call.name)
         if tool is None:
-            logger.warning("the language model called %.80r, which is no function it was offered; taken for chitchat", call.name)
+            logger.warning("the language model called a function that it was not offered; taken for chitchat")
             return Intent("chitchat", source=self.name)
         arguments = _with_message(tool, call.arguments, text)
         try:
             tool.check(arguments)
         except ToolError as error:
-            return self._fallen_back(by_rules, f"endpoint's arguments did not fit: {error}")
+            return self._fallen_back(by_rules, "endpoint's arguments did not fit", error)
         return Intent("query" if tool.tier == "read" else "command", tool.name, arguments, source=self.name, tier=_worst(tool, by_rules))
 
     def _other(self, call: FunctionCall, by_rules: Intent, text: str) -> Intent:
@@ -120,9 +120,10 @@ class OpenAiClassifier:
             return Intent(kind, source=self.name, tier=tier)
         return Intent(kind, catching.name, _with_message(catching, {}, text), source=self.name, tier=tier)
 
-    def _fallen_back(self, by_rules: Intent, why: str) -> Intent:
-        logger.warning("intent by rules: %s", why)
-        return replace(by_rules, source=f"rules ({why})")
+    def _fallen_back(self, by_rules: Intent, why: str, error: Exception) -> Intent:
+        # What an endpoint says may repeat what it was asked, so that it is in the talk's rows and not in the log.
+        logger.warning("intent by rules: the %s", why)
+        return replace(by_rules, source=f"rules ({why}: {error})")
 
 
 def _worst(tool: Tool, by_rules: Intent) -> Tier:

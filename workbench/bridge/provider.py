@@ -12,6 +12,10 @@ OnProgress = Callable[[float | None, str], None]
 """`(fraction, message)`: fraction from 0 to 1, None when unknown."""
 
 
+WROTE = "It wrote:"
+"""In the reason for which a provider is lost, before the last lines that it wrote on stderr."""
+
+
 @dataclass(frozen=True, slots=True)
 class CallContext:
     """For whom a tool is called, and in which talk. Providers send on what their contract has a field for."""

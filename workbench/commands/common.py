@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Iterator
@@ -14,6 +15,7 @@ import typer
 from pydantic import ValidationError
 
 from workbench.bridge.redact import redact_log
+from workbench.log_setup import writes_json
 from workbench.settings import Settings
 
 if TYPE_CHECKING:
@@ -66,8 +68,11 @@ def faults() -> tuple[type[Exception], ...]:
     )
 
 
-def say(message: str) -> None:
-    """One line on stderr: progress, and what went wrong."""
+def say(message: str, level: int = logging.INFO) -> None:
+    """One line on stderr: progress, and what went wrong. Where the log is for programs, it is a line of the log."""
+    if writes_json():
+        logging.getLogger("workbench").log(level, "%s", message)
+        return
     print(message, file=sys.stderr, flush=True)  # noqa: T201 - a command talks to its user
 
 
@@ -88,7 +93,7 @@ def told_plainly() -> Iterator[None]:
     except Exception as fault:
         if not isinstance(fault, (CommandError, *faults())):
             raise
-        say(f"workbench: {' '.join(str(fault).split())}")
+        say(f"workbench: {' '.join(str(fault).split())}", logging.ERROR)
         raise typer.Exit(FAULT_CODE) from fault
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import socket
@@ -17,6 +16,7 @@ from typing import Annotated, Literal
 import typer
 
 from workbench.commands.common import CommandError, listen_on, load_settings, say, told_plainly
+from workbench.log_setup import TELLING, LogFormat, start_log
 
 Device = Literal["auto", "cuda", "cpu"]
 Dtype = Literal["bfloat16", "float32"]
@@ -65,6 +65,8 @@ def gateway(
     idle_s: Annotated[float, typer.Option(min=1, help="Seconds without sound after which a talk is ended.")] = 30.0,
     length_s: Annotated[float, typer.Option(min=1, help="Seconds after which a talk is ended.")] = 3_600.0,
     waiting: Annotated[int, typer.Option(min=0, help="Visitors that may wait for a slot.")] = 16,
+    log_format: Annotated[LogFormat | None, typer.Option(help="json: one object a line (WORKBENCH_LOG_FORMAT).")] = None,
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], typer.Option(help="Of our own lines.")] = "info",
     inherited_socket: Annotated[int | None, typer.Option(hidden=True, help="Bound socket of a parent, whose pipe is the input.")] = None,
 ) -> None:
     """Serve the PersonaPlex model: many full-duplex talks from one model, at /api/chat."""
@@ -74,8 +76,9 @@ def gateway(
         from workbench.gateway.owner import Limits
         from workbench.gateway.server import ServerOptions, serve
 
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-        logging.getLogger("httpx").setLevel(logging.WARNING)
+        settings = load_settings()
+        # An error of this class is most often the GPU's own.
+        start_log(log_level, log_format or settings.log_format, transcripts=settings.log_transcripts, telling=(*TELLING, RuntimeError))
         mode = choose_mode(weights=weights, kv=kv, context=context, cpu_offload=cpu_offload)
         listening = None
         if inherited_socket is not None:
@@ -86,7 +89,7 @@ def gateway(
             # A taken port is told before the model is loaded, which takes a minute.
             listen_on(host, port).close()
         options = ServerOptions(host, port, token, tuple(origin or ()), certificate, key, pace, Limits(idle_s, length_s, waiting))
-        hub = load_settings().hf_token
+        hub = settings.hf_token
         say(f"Opening {checkpoint}.")
         found = find_checkpoint(checkpoint, revision=revision, token=hub.get_secret_value() if hub is not None else None)
         where = choose_device(device)

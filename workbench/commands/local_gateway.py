@@ -42,7 +42,8 @@ class GatewayPlan:
     @property
     def command(self) -> tuple[str, ...]:
         """Of this Python, so that it runs without an installed script."""
-        flags = ("--checkpoint", self.checkpoint, "--device", self.device, "--slots", str(self.slots))
+        # Its lines become part of ours, whatever ours look like.
+        flags = ("--checkpoint", self.checkpoint, "--device", self.device, "--slots", str(self.slots), "--log-format", "text")
         return (sys.executable, "-m", "workbench", "gateway", *flags, *self.options)
 
 

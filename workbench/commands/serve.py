@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import socket
@@ -21,14 +20,15 @@ from workbench.api.app import create_app
 from workbench.assembly import Workbench, assemble
 from workbench.bridge.config import ToolsConfig
 from workbench.bridge.config_tables import Mas
-from workbench.bridge.redact import redact_log
 from workbench.commands.common import DataDir, Db, ToolsFile, listen_on, load_settings, load_tools, run, say
 from workbench.commands.local_gateway import GatewayPlan, NoGateway, plan_gateway
 from workbench.engines.base import Engine, EngineError
 from workbench.engines.missing import MissingEngine
 from workbench.engines.personaplex.local import LocalGateway
 from workbench.engines.roster import AUTO
+from workbench.log_setup import start_log
 from workbench.settings import Settings
+from workbench.telemetry.tracing import start_tracing
 from workbench.testing.mas_stub import MasStub
 from workbench.testing.serving import serving
 from workbench.transports.websocket import SERVER_OPTIONS
@@ -68,10 +68,7 @@ def serve(
             tools_file=tools_file,
             test_engines=test_engines or None,
         )
-        logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-        # Engines are asked how they are every few seconds; each answer would be a line.
-        logging.getLogger("httpx").setLevel(logging.DEBUG if settings.log_level == "debug" else logging.WARNING)
-        redact_log()
+        start_log(settings.log_level, settings.log_format, transcripts=settings.log_transcripts)
         tools = load_tools(settings)
         with listen(settings) as listening:
             async with _orchestrator(tools, mas_stub) as found:
@@ -79,7 +76,6 @@ def serve(
 
     run(work)
     # The page's library outlives the interpreter's modules, at which the database's binding complains over forty lines. All is closed.
-    logging.shutdown()
     sys.stderr.flush()
     os._exit(0)
 
@@ -123,9 +119,10 @@ async def _serve(settings: Settings, tools: ToolsConfig, listening: socket.socke
         settings = settings.model_copy(update={"gateway": plan.checkpoint})
     async with _personaplex(settings, plan) as personaplex:
         bench = await assemble(settings, progress=say, personaplex=personaplex, tools=tools)
+        tracing = start_tracing(settings.traces_url, service="personaplex-workbench", tell=say)
         try:
             say(await _engine_line(bench))
-            app = create_app(bench)
+            app = create_app(bench, tracing)
             calls = (await importing).add_pages(app)
             config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5, **SERVER_OPTIONS)
             try:
@@ -134,6 +131,8 @@ async def _serve(settings: Settings, tools: ToolsConfig, listening: socket.socke
                 await calls.close()
         finally:
             await bench.close()
+            if tracing is not None:
+                await asyncio.to_thread(tracing.close)
 
 
 @asynccontextmanager

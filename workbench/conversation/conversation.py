@@ -71,6 +71,8 @@ class TalkSpec:
     """Onsets this early in the first reply do not stop it: an echo canceller needs that long to settle."""
     barge_in_min_ms: float = 300.0
     """So much speech of the user stops words that a full-duplex engine, or the host's voice beside it, was given to say."""
+    trace_id: str = ""
+    """Of the talk's OpenTelemetry trace; empty where nothing is traced."""
 
 
 MAX_TYPED_CHARS = 2_000
@@ -252,6 +254,7 @@ class Conversation:
             recording=spec.recording,
             pace=self.clock.pace,
             latency_model=self.clock.latency_model,
+            trace_id=spec.trace_id,
         )
         try:
             await self._agent.open()

@@ -175,6 +175,7 @@ def make_config(slots: Slots, options: ServerOptions) -> uvicorn.Config:
         make_app(slots, options),
         host=options.host,
         port=options.port,
+        log_config=None,  # the log is the process's own
         log_level="warning",
         access_log=False,  # it would write prompts and tokens, which are in the query
         ws=_Protocol,

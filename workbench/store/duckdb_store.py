@@ -225,7 +225,8 @@ class DuckDbStore:
                         self._insert(TABLES[name], [row])
                         continue
                     except _ROW_AT_FAULT as error:
-                        refused.append(f"{[row.get(column) for column in TABLES[name].key]}: {error}")
+                        # The error's own words quote the values of the row.
+                        refused.append(f"{[row.get(column) for column in TABLES[name].key]} ({type(error).__name__})")
                         continue
                     except Exception as error:  # noqa: BLE001 - as in _write_batch
                         stopped = error

@@ -131,6 +131,7 @@ class TalkRecorder:
         if not isinstance(event, events.SessionOpened):
             raise ValueError(f"the first event of a talk must be SessionOpened, not {event.kind}")
         self._session_id = check_id(event.session_id, "session id")
+        self._trace = {"trace_id": event.trace_id} if event.trace_id else {}
         self._started_at = self._wall_clock()
         self._tools = ToolRows(self._store, self._session_id, self._when)
         recording = event.recording and self._audio is not None
@@ -143,7 +144,7 @@ class TalkRecorder:
             "started_at": self._started_at,
             "ended_at": None,
             "is_active": True,
-            "metadata": "{}",
+            "metadata": to_json(self._trace),
             "persona_hash": clean_text(event.persona_hash),
             "engine": None,
             "engine_reason": None,
@@ -168,7 +169,7 @@ class TalkRecorder:
             "mode": event.engine if event.engine in MODES else "other",
             "engine": self._engine,
             "engine_reason": clean_text(event.reason),
-            "metadata": to_json({"parts": event.parts, "requested": event.requested}),
+            "metadata": to_json({"parts": event.parts, "requested": event.requested, **self._trace}),
         }
         self._put_session()
 

@@ -175,7 +175,8 @@ def guard(registry: Any, places: Places, ice: IceServers) -> None:
         except IceError as error:
             return refused("ice_unavailable", str(error))
         except Exception as error:  # noqa: BLE001 - whatever SDP makes aiortc raise, the caller learns of it and the place is freed
-            log.warning("WebRTC offer refused: %s: %s", type(error).__name__, error)
+            # Its own words may quote the offer, and with it the keys of the call.
+            log.warning("WebRTC offer refused: %s", type(error).__name__)
             await drop(registry, webrtc_id)
             return refused("bad_offer", _NO_OFFER)
         watch = asyncio.create_task(_close_unless_started(registry, webrtc_id), name="webrtc-start")

@@ -18,6 +18,7 @@ import httpx
 from workbench.bridge.provider import OnProgress, ProviderUnavailable
 from workbench.bridge.redact import SECRETS, Redactor
 from workbench.bridge.tool import ToolError
+from workbench.trace_headers import send_trace
 
 T = TypeVar("T")
 
@@ -184,6 +185,7 @@ class HttpClient:
             timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT_S)
             self._client = httpx.AsyncClient(timeout=timeout, verify=self._verify, transport=self._transport, trust_env=False)
         sent = {**HEADERS, **self._headers, **headers}
+        send_trace(sent)
         async with self._client.stream(method, url, json=body, headers=sent) as response:
             if response.headers.get("content-encoding", "identity") != "identity":
                 raise ToolError(f"{self.whom} sent a compressed answer that was not asked for; turn compression off there")

@@ -190,6 +190,6 @@ class McpProvider:
 
     def _lost(self, reason: str) -> None:
         self._away = reason.rstrip(".")
-        log.info("mcp server %s is lost: %s", self.name, reason)
+        log.info("mcp server %s is lost", self.name)
         if self.on_lost is not None:
             self.on_lost(reason)

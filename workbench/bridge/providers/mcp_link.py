@@ -21,7 +21,7 @@ from mcp.server import MCPServer
 from mcp.shared.message import SessionMessage
 from mcp_types import CONNECTION_CLOSED, METHOD_NOT_FOUND, Implementation, ServerNotification, ToolListChangedNotification
 
-from workbench.bridge.provider import ProviderUnavailable
+from workbench.bridge.provider import WROTE, ProviderUnavailable
 from workbench.bridge.providers.mcp_server import McpServer
 from workbench.bridge.redact import Redactor
 from workbench.bridge.tool import ToolError
@@ -259,7 +259,7 @@ class _LastWords(asyncio.Protocol):
             async with asyncio.timeout(_LAST_WORDS_S):
                 await self._ended.wait()
         lines = self._kept.decode(errors="replace").strip().splitlines()[-3:]
-        return f"It wrote: {self._redactor.clean(' / '.join(' '.join(line.split()) for line in lines))[:400]}" if lines else ""
+        return f"{WROTE} {self._redactor.clean(' / '.join(' '.join(line.split()) for line in lines))[:400]}" if lines else ""
 
 
 @asynccontextmanager
