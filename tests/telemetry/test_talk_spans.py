@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -114,7 +115,7 @@ async def test_a_tools_stages_follow_each_other_from_the_words_to_the_answer() -
     tool = traced.kept.one("tool")
     stages = traced.kept.children(tool)
     assert [stage.name for stage in stages] == ["IntentFound", "ToolStarted", "ToolFinished", "ResultDelivered", "AgentText"]
-    for before, after in zip(stages, stages[1:], strict=False):
+    for before, after in itertools.pairwise(stages):
         assert before.end_time == after.start_time
     (words,) = [event for event in result.of(events.UserText) if event.final]
     (finished,), (delivered,) = result.of(events.ToolFinished), result.of(events.ResultDelivered)
