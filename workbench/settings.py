@@ -63,6 +63,26 @@ class Settings(BaseSettings):
     viewer_password: SecretStr | None = None
     """Lets in those who only read; needs `password`."""
 
+    trusted_proxies: Listed = ()
+    """Addresses or networks (`10.0.0.0/8`, comma-separated) of the proxies before this server. What they forward of the visitor's
+    address and of https is believed; what anybody else says of it is not."""
+
+    # How much one address may ask; an IPv6 address counts with its /64
+    limits: Literal["remote", "all", "off"] = "remote"
+    """Whom the limits are for: `remote` is everybody but this machine, unless a proxy stands between."""
+    limit_reads_per_minute: int = Field(default=1_200, ge=1)
+    """A page loads some 200 files, and then asks every few seconds."""
+    limit_writes_per_minute: int = Field(default=300, ge=1)
+    limit_speech_per_minute: int = Field(default=60, ge=1)
+    """Requests that have something spoken, or answered by a language model."""
+    limit_heavy_per_minute: int = Field(default=6, ge=1)
+    """Uploads, exports and rescoring."""
+    limit_talks_per_minute: int = Field(default=12, ge=1)
+    """Talks begun."""
+    limit_talks_at_once: int = Field(default=4, ge=1)
+    limit_talk_s_per_hour: float = Field(default=7_200.0, gt=0)
+    """Time of all its talks together, in seconds; a talk that uses up the last of it is ended."""
+
     # Talks
     engine: str = "auto"
     """Engine when a talk names none: `auto`, `personaplex` or `classic`."""

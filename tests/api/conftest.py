@@ -1,43 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
+from deaf_asr import DeafAsr
 from fastapi import FastAPI
 
 from workbench.api.app import create_app
 from workbench.api.context import Context
 from workbench.assembly import Workbench, assemble
-from workbench.audio.frames import Pcm
-from workbench.engines.speech.base import AsrSession, Transcript
 from workbench.settings import Settings
 from workbench.testing.tts import ToneTts
-
-
-class DeafSession:
-    """Understands nothing."""
-
-    restarts = 0
-    partial = ""
-
-    async def feed(self, pcm_16k: Pcm) -> None: ...
-
-    async def finish(self) -> Transcript:
-        return Transcript("", 0.0)
-
-    async def close(self) -> None: ...
-
-
-class DeafAsr:
-    name = "deaf"
-    why = "It is the test recogniser."
-
-    async def open(self, phrases: Sequence[str] = ()) -> AsrSession:
-        return DeafSession()
-
-    async def close(self) -> None: ...
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 from workbench.api.context import Context
 from workbench.api.entrance import KEPT_S, Entrance
 from workbench.api.errors import ApiError
+from workbench.api.quota import TalkQuota
 from workbench.assembly import Workbench
 from workbench.conversation.port import TalkRequest
 from workbench.testing.tts import ToneTts
@@ -130,7 +131,7 @@ async def test_an_id_is_given_once(client: httpx.AsyncClient) -> None:
 
 async def test_a_reservation_is_forgotten_after_a_minute(bench: Workbench, context: Context) -> None:
     now_s = 1_000.0
-    entrance = Entrance(bench, lambda _talk: None, monotonic=lambda: now_s)
+    entrance = Entrance(bench, TalkQuota(bench.settings, context.refusals), lambda _talk: None, monotonic=lambda: now_s)
     reserved = await entrance.reserve(session_id=None, conversation_id="c1", persona="casual", voice="NATF2", engine="scripted")
     now_s += KEPT_S + 1
     talk = await entrance.open(TalkRequest(conversation_id="c1", engine="echo"))

@@ -21,7 +21,10 @@ from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSes
 from aiortc.mediastreams import MediaStreamError
 from fastapi import FastAPI
 
-from workbench.conversation.port import TalkRequest
+from workbench.api.limits import Limits, Refusals
+from workbench.api.visitor import VISITOR, Visitor
+from workbench.conversation.port import TalkPort, TalkRequest
+from workbench.settings import Settings
 from workbench.testing.port import EchoOpener
 from workbench.transports import webrtc_patches
 from workbench.transports.ice import IceError
@@ -166,6 +169,27 @@ async def test_packets_carry_their_own_time(house: House) -> None:
     assert sizes == {480}
     steps = {after - before for before, after in itertools.pairwise(stamps) if before is not None and after is not None}
     assert steps == {480}
+
+
+async def test_whose_talk_it_is_is_known_where_it_is_opened(serve: Serve) -> None:
+    """Talks are counted by address: the offer's must still be there when the call has connected."""
+    asked: list[Visitor | None] = []
+    opener = EchoOpener()
+
+    async def counted(request: TalkRequest) -> TalkPort:
+        asked.append(VISITOR.get())
+        return await opener(request)
+
+    calls = WebRtcCalls(counted, WebRtcOptions(max_calls=4, loopback_only=True))
+    app = FastAPI()
+    app.include_router(calls.router())
+    app.add_middleware(Limits, settings=Settings(_env_file=None), refusals=Refusals())
+    async with serve(app, proxy_headers=False) as address:
+        async with Peer(address):
+            await _eventually(lambda: asked)
+        await calls.close()
+        await _eventually(lambda: calls.taken == 0 and opener.live == 0)
+    assert asked == [Visitor("127.0.0.1", local=True)]
 
 
 async def test_what_is_expected_of_an_id_is_asked_for(house: House) -> None:

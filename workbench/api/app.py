@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from importlib.metadata import version
-from typing import Any
 
 from fastapi import FastAPI
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from workbench.api import (
     blind,
@@ -31,7 +31,9 @@ from workbench.api import (
 from workbench.api.body_limit import BodyLimit
 from workbench.api.callers_trace import CallersTrace
 from workbench.api.context import Context, make_context
+from workbench.api.document import Api
 from workbench.api.known_host import KnownHost
+from workbench.api.limits import Limits
 from workbench.api.login import Login, passwords_of
 from workbench.assembly import Workbench
 from workbench.telemetry.tracing import Tracing
@@ -39,20 +41,6 @@ from workbench.transports.websocket import ChatOptions, chat_router
 
 SWEEP_S = 60.0
 """How often idle conversations in text are looked for."""
-
-
-class Api(FastAPI):
-    """FastAPI whose OpenAPI document tells what is really answered: a body that does not fit is 400, not 422."""
-
-    def openapi(self) -> dict[str, Any]:
-        if self.openapi_schema is None:
-            document = super().openapi()
-            for methods in document["paths"].values():
-                for operation in methods.values():
-                    operation["responses"].pop("422", None)
-            for name in ("HTTPValidationError", "ValidationError"):
-                document["components"]["schemas"].pop(name, None)
-        return super().openapi()
 
 
 def create_app(workbench: Workbench, tracing: Tracing | None = None) -> FastAPI:
@@ -71,10 +59,14 @@ def create_app(workbench: Workbench, tracing: Tracing | None = None) -> FastAPI:
     app.add_middleware(BodyLimit, prefixes=("/api/", "/voice/"), larger={voices.PATH: voices.MAX_UPLOAD_BYTES})
     passwords = passwords_of(workbench.settings)
     if passwords is not None:
+        app.login = True
         app.add_middleware(Login, passwords=passwords)
+    app.add_middleware(Limits, settings=workbench.settings, refusals=context.refusals)
     app.add_middleware(KnownHost, settings=workbench.settings)
     if tracing is not None:
         app.add_middleware(CallersTrace)
+    if workbench.settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(workbench.settings.trusted_proxies))
     errors.install(app)
     for part in (
         health,

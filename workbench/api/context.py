@@ -8,8 +8,10 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from workbench.api.entrance import Entrance
+from workbench.api.limits import Refusals
 from workbench.api.live_counts import LiveCounts
 from workbench.api.probes import Probes
+from workbench.api.quota import TalkQuota
 from workbench.api.reports import Reports
 from workbench.api.text_talks import TextTalks
 from workbench.api.tool_states import ToolStates
@@ -35,6 +37,7 @@ class Context:
     reports: Reports
     topology: Topology
     trials: Trials
+    refusals: Refusals
 
 
 def make_context(workbench: Workbench, tracing: Tracing | None) -> Context:
@@ -52,17 +55,19 @@ def make_context(workbench: Workbench, tracing: Tracing | None) -> Context:
         on_open=lambda talk: live.follow(talk.session_id, talk.observe),
         follow=follow,
     )
+    refusals = Refusals()
     probes, tool_states = Probes(workbench.roster), ToolStates(workbench.fleet)
     return Context(
         workbench=workbench,
         telemetry=telemetry,
-        entrance=Entrance(workbench, opened, follow=follow),
+        entrance=Entrance(workbench, TalkQuota(workbench.settings, refusals), opened, follow=follow),
         probes=probes,
         text_talks=text_talks,
         tool_states=tool_states,
         reports=Reports(workbench.store, workbench.settings.audio_dir),
         topology=Topology(workbench, probes, tool_states, text_talks, live),
         trials=Trials(),
+        refusals=refusals,
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from workbench.api.errors import ApiError
+from workbench.api.quota import TalkQuota
 from workbench.assembly import Workbench
 from workbench.conversation.port import TalkRequest
 from workbench.sessions import CONVERSATION_ID, LiveTalk
@@ -43,6 +44,7 @@ class Entrance:
     def __init__(
         self,
         workbench: Workbench,
+        quota: TalkQuota,
         on_open: Callable[[LiveTalk], None],
         *,
         follow: Follow = lambda: nullcontext(Followed()),
@@ -50,6 +52,7 @@ class Entrance:
     ) -> None:
         """`on_open` is told of every talk that was opened, before its first frame; who is there from its first event is in `follow`."""
         self._workbench = workbench
+        self._quota = quota
         self._on_open = on_open
         self._follow = follow
         self._monotonic = monotonic
@@ -94,8 +97,10 @@ class Entrance:
                 voice=request.voice or reserved.voice,
                 engine=request.engine or reserved.engine,
             )
-        with self._follow() as followed:
+        with self._quota.place() as place, self._follow() as followed:
             talk = await self._workbench.sessions.open(request, observers=followed.observers, trace_id=followed.trace_id)
+            if place is not None:
+                place.hold(talk)
         if reserved is not None:
             # Only now: a talk that was refused as busy may be tried again.
             self._pending.pop(reserved.conversation_id, None)

@@ -28,6 +28,8 @@ REFUSALS = {
     "engine_unavailable": 503,
     "asr_unavailable": 503,
     "stopping": 503,
+    "rate_limited": 429,
+    "quota": 429,
 }
 """Status by the code of a `TalkRefused`."""
 

@@ -296,8 +296,9 @@ class WebRtcCalls:
         guard(registry, self._places, self.ice)
         router = APIRouter()
 
-        @router.post("/webrtc/offer")
+        @router.post("/webrtc/offer", responses={400: {"description": "The body is no offer.", "model": dict[str, str]}})
         async def offer(body: _Offer, request: Request) -> Any:
+            """Opens a call. As FastRTC has it, a refusal is 200 with `status` `failed` and the reason in `meta`."""
             if not origin_allowed(request.headers.get("origin"), request.headers.get("host"), self.options.allowed_origins):
                 return refused("forbidden_origin", "this origin may not open talks; add it to WORKBENCH_ALLOWED_ORIGINS")
             return await registry.handle_offer(body.model_dump(), registry.set_additional_outputs(body.webrtc_id))

@@ -60,6 +60,8 @@ CLOSE_BUSY = 4429
 CLOSE_UNAVAILABLE = 4503
 _REFUSED_CODES: Mapping[str, int] = {
     "busy": CLOSE_BUSY,
+    "rate_limited": CLOSE_BUSY,
+    "quota": CLOSE_BUSY,
     "bad_request": CLOSE_BAD_REQUEST,
     "unknown_persona": CLOSE_NOT_FOUND,
     "unknown_voice": CLOSE_NOT_FOUND,
@@ -74,9 +76,11 @@ SERVER_OPTIONS: Mapping[str, Any] = {
     "ws_ping_timeout": 5.0,
     "ws_max_size": 2 * 1_048_576,
     "ws_per_message_deflate": False,
+    "proxy_headers": False,
 }
 """For `uvicorn.Config`: a client whose machine vanished is noticed within 7 s, while a radio that stalls for some seconds loses nobody
-their talk (a closed connection is noticed at once). A message over 2 MiB closes with 1009; Opus cannot be compressed further."""
+their talk (a closed connection is noticed at once). A message over 2 MiB closes with 1009; Opus cannot be compressed further.
+What a proxy forwards is taken over by the app, from proxies that it trusts."""
 
 
 @dataclass(frozen=True, slots=True)
