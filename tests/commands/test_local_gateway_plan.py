@@ -14,8 +14,8 @@ from workbench.commands.common import CommandError
 from workbench.commands.local_gateway import GatewayPlan, NoGateway, plan_gateway
 from workbench.settings import Settings
 
-H100 = "NVIDIA H100 80GB HBM3, 81559, 1559"
-A10G = "NVIDIA A10G, 23028, 4"
+H100 = "NVIDIA H100 80GB HBM3, 81559, 1559, 570.86.10, 9.0"
+A10G = "NVIDIA A10G, 23028, 4, 550.54.15, 8.6"
 Driver = Callable[..., None]
 
 

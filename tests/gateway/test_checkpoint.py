@@ -12,7 +12,8 @@ import torch
 from moshi.models import loaders
 from safetensors.torch import load_file, save_file
 
-from workbench.gateway.checkpoint import LM_FILE, MIMI_FILE, TEXT_FILE, Checkpoint, CheckpointError, open_checkpoint, shapes_on_disk
+from workbench.gateway.checkpoint import Checkpoint, CheckpointError, open_checkpoint, shapes_on_disk
+from workbench.gateway.files import LM_FILE, MIMI_FILE, TEXT_FILE
 from workbench.gateway.load import load_model
 from workbench.gateway.memory import held_bytes
 

@@ -18,7 +18,7 @@ from workbench.app.offline import OfflinePages
 from workbench.app.page import build_page
 from workbench.app.routes import live_router
 from workbench.settings import Settings
-from workbench.transports.ice import IceSettings
+from workbench.transports.ice import ice_settings
 from workbench.transports.webrtc import WebRtcCalls, WebRtcOptions
 
 STATIC = Path(__file__).parent / "static"
@@ -53,19 +53,10 @@ def add_pages(app: FastAPI) -> WebRtcCalls:
 
 def webrtc_options(settings: Settings) -> WebRtcOptions:
     """The WebRTC part of the settings."""
-    password, api_token, hf_token = settings.turn_password, settings.cloudflare_turn_key_api_token, settings.hf_token
     return WebRtcOptions(
         max_calls=settings.max_sessions,
         jitter_packets=settings.jitter_packets,
         loopback_only=settings.loopback_webrtc,
         allowed_origins=tuple(settings.allowed_origins),
-        ice=IceSettings(
-            stun_urls=settings.stun_urls,
-            turn_url=settings.turn_url,
-            turn_username=settings.turn_username,
-            turn_password=password.get_secret_value() if password is not None else None,
-            hugging_face_token=hf_token.get_secret_value() if hf_token is not None and settings.turn_from_huggingface else None,
-            cloudflare_key_id=settings.cloudflare_turn_key_id,
-            cloudflare_key_api_token=api_token.get_secret_value() if api_token is not None else None,
-        ),
+        ice=ice_settings(settings),
     )

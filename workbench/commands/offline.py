@@ -62,7 +62,7 @@ def offline(
 ) -> None:
     """Answer a recording with the PersonaPlex model, frame by frame, and write the sound and the text."""
     with told_plainly(), model_faults(), tempfile.TemporaryDirectory(prefix="offline-") as scratch:
-        from workbench.gateway.checkpoint import LM_FILE, MIMI_FILE, TEXT_FILE
+        from workbench.gateway.files import LM_FILE, MIMI_FILE, TEXT_FILE
         from workbench.gateway.load import find_checkpoint, load_model
         from workbench.gateway.modes import choose_mode
         from workbench.gateway.offline import DEFAULT_TEXT, OfflineOptions, check_agreement, run_offline

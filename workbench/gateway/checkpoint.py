@@ -22,10 +22,8 @@ from sentencepiece import SentencePieceProcessor
 from torch import nn
 
 from workbench.audio.frames import FRAME_SAMPLES, SAMPLE_RATE
+from workbench.gateway.files import LM_FILE, MIMI_FILE, TEXT_FILE
 
-LM_FILE = loaders.MOSHI_NAME
-MIMI_FILE = loaders.MIMI_NAME
-TEXT_FILE = loaders.TEXT_TOKENIZER_NAME
 HEARD = 8
 """Codebooks of each speaker. The depth steps after these only guess the user's tokens, which are always known."""
 STREAMS = 1 + 2 * HEARD

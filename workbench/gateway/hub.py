@@ -15,9 +15,8 @@ from huggingface_hub.errors import (
 )
 from requests.exceptions import RequestException
 
-from workbench.gateway.checkpoint import LM_FILE, MIMI_FILE, TEXT_FILE, Checkpoint, CheckpointError, open_checkpoint
-
-FILES = ["config.json", LM_FILE, MIMI_FILE, TEXT_FILE, "voices.tgz"]
+from workbench.gateway.checkpoint import Checkpoint, CheckpointError, open_checkpoint
+from workbench.gateway.files import FILES
 
 
 def fetch_checkpoint(repo: str, *, revision: str = "main", token: str | None = None, endpoint: str | None = None) -> Checkpoint:
@@ -29,7 +28,7 @@ def fetch_checkpoint(repo: str, *, revision: str = "main", token: str | None = N
     try:
         info = HfApi(endpoint=endpoint, token=token).model_info(repo, revision=revision)
         commit = info.sha or revision
-        folder = snapshot_download(repo, revision=commit, allow_patterns=FILES, token=token, endpoint=endpoint)
+        folder = snapshot_download(repo, revision=commit, allow_patterns=list(FILES), token=token, endpoint=endpoint)
     except GatedRepoError as error:
         raise CheckpointError(f"{repo} is gated: open {page}, accept its licence, then set HF_TOKEN to a token of that account") from error
     except RevisionNotFoundError as error:
@@ -53,6 +52,6 @@ def fetch_checkpoint(repo: str, *, revision: str = "main", token: str | None = N
 def _cached(repo: str, revision: str) -> Path | None:
     """The folder of an earlier download, named by its commit; None when there is none."""
     try:
-        return Path(snapshot_download(repo, revision=revision, allow_patterns=FILES, local_files_only=True))
+        return Path(snapshot_download(repo, revision=revision, allow_patterns=list(FILES), local_files_only=True))
     except LocalEntryNotFoundError:
         return None

@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx
 
+from workbench.settings import Settings
+
 HUGGING_FACE_URL = "https://turn.fastrtc.org/credentials"
 CLOUDFLARE_URL = "https://rtc.live.cloudflare.com/v1/turn/keys/{key_id}/credentials/generate-ice-servers"
 TIMEOUT_S = 5.0
@@ -35,6 +37,20 @@ class IceSettings:
     """Set: ask Hugging Face's TURN service."""
     cloudflare_key_id: str | None = None
     cloudflare_key_api_token: str | None = field(default=None, repr=False)
+
+
+def ice_settings(settings: Settings) -> IceSettings:
+    """The part of the settings that says where STUN and TURN servers come from."""
+    password, api_token, hf_token = settings.turn_password, settings.cloudflare_turn_key_api_token, settings.hf_token
+    return IceSettings(
+        stun_urls=settings.stun_urls,
+        turn_url=settings.turn_url,
+        turn_username=settings.turn_username,
+        turn_password=password.get_secret_value() if password is not None else None,
+        hugging_face_token=hf_token.get_secret_value() if hf_token is not None and settings.turn_from_huggingface else None,
+        cloudflare_key_id=settings.cloudflare_turn_key_id,
+        cloudflare_key_api_token=api_token.get_secret_value() if api_token is not None else None,
+    )
 
 
 def ice_servers(settings: IceSettings, transport: httpx.AsyncBaseTransport | None = None) -> IceServers:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from workbench.commands.checks import gpu, kept, machine, model, sound
+from workbench.commands.checks import gpu, kept, machine, model, services, sound, turn
 from workbench.commands.checks.finding import Check
 
 ALONE: Mapping[str, Check] = {
@@ -20,12 +20,17 @@ ALONE: Mapping[str, Check] = {
     "disk": machine.disk,
     "database": kept.database,
     "gpu": gpu.gpu,
+    "torch": gpu.torch,
+    "weights": model.weights,
 }
 """One after the other: they would disturb each other's timing."""
 
 TOGETHER: Mapping[str, Check] = {
-    "port": machine.port,
+    "ports": machine.ports,
     "gateway": model.gateway,
-    "hugging face": model.hf_token,
+    "hugging face": model.hugging_face,
+    "turn": turn.turn,
+    "tools": services.tools,
+    "language model": services.language_model,
 }
 """All at once: they wait for a network."""
