@@ -75,11 +75,13 @@ class EngineChosen(Event):
     parts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Part name (`asr`, `tts`, `responder`, ...) to `{"name": ..., "why": ...}`."""
     handshake_ms: float | None = None
+    resumed: bool = False
+    """The same engine took up a talk that it had lost, with the persona and a short account of what was said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineLost(Event):
-    """The engine failed in mid-talk; the talk goes on with the next one."""
+    """The engine failed in mid-talk; the talk goes on with the same engine again where that can be, else with the next one."""
 
     engine: str
     reason: str

@@ -21,7 +21,9 @@ Metadata types of the workbench: `event` (`kind`, `at_samples`, `noticed_samples
 
 Metadata types of the gateway, to the client:
 
-- `queue` (`position`), `opened` (`seed`, `voice`, `prompt_frames`, `ready_ms`), `closed` (`reason`, `message`);
+- `queue` (`position`), `closed` (`reason`, `message`);
+- `opened` (`seed`, `voice`, `prompt_frames`, `ready_ms`; `instance`, `model`, `revision`, `device`: which gateway it is), right after the
+  handshake;
 - `dropped`: (`samples`) as above, or (`frames`, `in_all`) user frames that came faster than they could be heard;
 - `forced`: the text piece that comes next was put into the persona's mouth by a `say`;
 - `said` (`id`, `words_asked`, `words_heard`, `first_heard_frame`, `interrupted`): a `say` is over, after its last frame of sound;
@@ -29,6 +31,9 @@ Metadata types of the gateway, to the client:
 - `rolled_over` (`forced`, `frame`): the persona's window was renewed, `forced` when no silence came in time.
 
 Orders to the gateway: `say` (`id`, `text`), `hold` (`max_ms`), `interrupt` (`hold_ms`, optional), `account` (`text`).
+
+Query of a talk that is taken up again: `account`, what was said so far, which follows the persona in the prompt. A gateway that takes no
+new talk, or a balancer without a free place, answers the upgrade with HTTP 503 and JSON `{"code": ..., "message": ...}`.
 """
 
 from __future__ import annotations
@@ -46,6 +51,7 @@ MAX_AUDIO_BYTES = 65_536
 MAX_TEXT_BYTES = 16_384
 MAX_JSON_BYTES = MAX_MESSAGE_BYTES - 1
 MAX_PROMPT_CHARS = 16_384
+MAX_ACCOUNT_CHARS = 1_500
 MAX_NAME_CHARS = 64
 
 
@@ -233,6 +239,8 @@ class ChatQuery:
     sampling: Mapping[str, float] = field(default_factory=dict)
     """The sampling parameters that were given: `text_temperature`, `text_topk`, `audio_temperature`, `audio_topk`."""
     recording: bool | None = None
+    account: str | None = None
+    """What was said so far, where a talk is taken up again."""
     events: bool = False
     """The client understands metadata, control and error messages."""
 
@@ -252,6 +260,9 @@ def parse_query(query: Mapping[str, str]) -> ChatQuery:
     prompt = given.get("text_prompt")
     if prompt is not None and len(prompt) > MAX_PROMPT_CHARS:
         raise QueryError("text_prompt", f"text_prompt has {len(prompt):,} characters; shorten it to {MAX_PROMPT_CHARS:,}")
+    account = given.get("account")
+    if account is not None and len(account) > MAX_ACCOUNT_CHARS:
+        raise QueryError("account", f"account has {len(account):,} characters; shorten it to {MAX_ACCOUNT_CHARS:,}")
     return ChatQuery(
         voice_prompt=_name(given, "voice_prompt"),
         text_prompt=prompt,
@@ -261,6 +272,7 @@ def parse_query(query: Mapping[str, str]) -> ChatQuery:
         seed=_seed(given),
         sampling={name: _number(given, name, *bounds) for name, bounds in _SAMPLING_RANGES.items() if name in given},
         recording=_flag(given, "recording"),
+        account=account,
         events=_flag(given, "events") or False,
     )
 

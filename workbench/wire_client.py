@@ -4,6 +4,7 @@ NVIDIA's server too."""
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncGenerator, Mapping
 from types import TracebackType
@@ -58,6 +59,15 @@ def shown_address(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
+def _typed_refusal(body: bytes | None) -> ChatError | None:
+    """The JSON `{"code": ..., "message": ...}` with which a server of ours refuses an upgrade; None for what is none."""
+    try:
+        found = json.loads(body or b"")
+        return ChatError(str(found["code"])[:64], str(found["message"])[:1_000])
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return None
+
+
 class ChatClient:
     """One talk. `async with await ChatClient.connect(url, persona="myca") as client: ...`"""
 
@@ -106,6 +116,8 @@ class ChatClient:
         except TimeoutError as error:
             raise ChatError("connection", f"{shown_address(address)} gave no handshake within {timeout_s:g} s; it may be busy") from error
         except websockets.InvalidStatus as error:
+            if refusal := _typed_refusal(error.response.body):
+                raise refusal from error
             status = error.response.status_code
             hint = "; it may ask for a password (WORKBENCH_PASSWORD) or a token (PERSONAPLEX_TOKEN)" if status in (401, 403) else ""
             raise ChatError(f"http_{status}", f"{shown_address(address)} refused the talk with HTTP {status}{hint}") from error

@@ -19,7 +19,7 @@ import websockets
 from workbench.audio.frames import Pcm
 from workbench.audio.opus import OpusReader, OpusWriter
 from workbench.gateway.model import Model
-from workbench.gateway.server import ServerOptions, make_config
+from workbench.gateway.server import GatewayServer, ServerOptions
 from workbench.gateway.slots import Slots
 from workbench.protocol import Audio, Message, Text, Unknown, decode, encode
 
@@ -89,8 +89,9 @@ class Client:
 def running(model: Model, options: ServerOptions) -> Iterator[Served]:
     slots = Slots(model, limits=options.limits)
     slots.start()
-    server = uvicorn.Server(make_config(slots, options))
-    thread = threading.Thread(target=server.run)
+    server = GatewayServer(slots, options)
+    # A test that fails must not leave a process that never ends.
+    thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     until = time.monotonic() + WAIT_S
     while not server.started:

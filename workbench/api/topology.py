@@ -85,6 +85,8 @@ class TalkNow:
     user: str
     persona: str
     engine: str
+    gateway: str | None
+    """The instance that holds the talk, where its engine is a gateway of ours."""
     transport: str
     minutes: float
     """Of session time."""
@@ -131,6 +133,7 @@ class Topology:
                 user=talk.request.user,
                 persona=talk.persona.persona_id,
                 engine=talk.conversation.engine,
+                gateway=gateway.name if (gateway := talk.conversation.engine_parts.get("gateway")) is not None else None,
                 transport=talk.request.transport,
                 samples=talk.conversation.now_samples,
             )
@@ -142,6 +145,7 @@ class Topology:
                 user=talk.user,
                 persona=talk.persona.persona_id,
                 engine="text",
+                gateway=None,
                 transport="http",
                 samples=talk.clock.now_samples,
             )
@@ -149,13 +153,14 @@ class Topology:
         ]
         return sorted(found, key=lambda talk: -talk.minutes)
 
-    def _talk(self, session_id: str, *, user: str, persona: str, engine: str, transport: str, samples: int) -> TalkNow:
+    def _talk(self, session_id: str, *, user: str, persona: str, engine: str, gateway: str | None, transport: str, samples: int) -> TalkNow:
         count = self._live.get(session_id)
         return TalkNow(
             session_id=session_id,
             user=user,
             persona=persona,
             engine=engine,
+            gateway=gateway,
             transport=transport,
             minutes=samples / SAMPLE_RATE / 60,
             turns=count.turns if count is not None else None,

@@ -25,6 +25,7 @@ class TalkState(BaseModel):
     user: str = Field(description="As the transport knows them; empty when nobody logged in.")
     persona: str
     engine: str
+    gateway: str | None = Field(description="The instance that holds the talk; null where its engine is no gateway of ours.")
     transport: str
     minutes: float = Field(description="Of session time.")
     turns: int | None = Field(description="Finished so far; null while the talk is being opened.")

@@ -67,6 +67,10 @@ def gateway(
     waiting: Annotated[int, typer.Option(min=0, help="Visitors that may wait for a slot.")] = 16,
     log_format: Annotated[LogFormat | None, typer.Option(help="json: one object a line (WORKBENCH_LOG_FORMAT).")] = None,
     log_level: Annotated[Literal["debug", "info", "warning", "error"], typer.Option(help="Of our own lines.")] = "info",
+    drain_s: Annotated[
+        float, typer.Option(min=0, help="Seconds that talks may go on after SIGTERM; a second one, or Ctrl-C, ends at once.")
+    ] = 30.0,
+    name: Annotated[str | None, typer.Option(help="Tells which gateway this is, where several stand behind one address.")] = None,
     inherited_socket: Annotated[int | None, typer.Option(hidden=True, help="Bound socket of a parent, whose pipe is the input.")] = None,
 ) -> None:
     """Serve the PersonaPlex model: many full-duplex talks from one model, at /api/chat."""
@@ -83,12 +87,16 @@ def gateway(
         listening = None
         if inherited_socket is not None:
             end_with_input()
+            # The parent tells its talks itself, and waits no longer than it must.
+            drain_s = 0.0
             listening = socket.socket(fileno=inherited_socket)
             host, port = listening.getsockname()[:2]
         else:
             # A taken port is told before the model is loaded, which takes a minute.
             listen_on(host, port).close()
-        options = ServerOptions(host, port, token, tuple(origin or ()), certificate, key, pace, Limits(idle_s, length_s, waiting))
+        limits, origins = Limits(idle_s, length_s, waiting), tuple(origin or ())
+        named = {} if name is None else {"instance": name}
+        options = ServerOptions(host, port, token, origins, certificate, key, pace, limits, drain_s, **named)
         hub = settings.hf_token
         say(f"Opening {checkpoint}.")
         found = find_checkpoint(checkpoint, revision=revision, token=hub.get_secret_value() if hub is not None else None)

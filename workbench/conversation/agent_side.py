@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 
-from workbench.audio.frames import Pcm, silence
+from workbench.audio.frames import SAMPLE_RATE, Pcm, silence
 from workbench.clock import SessionClock
 from workbench.conversation.host_voice import HostVoice
+from workbench.conversation.recap import Recap
 from workbench.engines.base import AgentFrame, Capabilities, EngineError, EngineSession, EngineSpec, OpenedEngine, Part, Stopped
-from workbench.events import EngineChosen, EngineLost, Notice, StageTiming
+from workbench.events import AgentText, EngineChosen, EngineLost, Notice, StageTiming, UserText
 from workbench.talk import Saying, Utterance
 
 log = logging.getLogger(__name__)
 
 STEP_TIMEOUT_S = 5.0
 """An engine that holds a frame longer than this is lost. Far over the 80 ms deadline: a stutter is not a death."""
+RESUME_WITHIN_S = 8.0
+"""How long the same engine may take to take up a talk that it lost, prompt included; then the next engine has it."""
+MAX_RESUMES, RESUME_SPAN_SAMPLES = 3, 60 * SAMPLE_RATE
+"""An engine that has lost a talk more often than this within a minute is given up."""
 DUCK_GAIN = 0.125
 """The agent at -18 dB while the host voice speaks."""
 NO_CAPABILITIES = Capabilities(full_duplex=False, can_say=False, can_interrupt=False, can_hold=False, takes_text=False)
@@ -34,7 +40,8 @@ class EngineSupply(Protocol):
 
 
 class AgentSide:
-    """One agent frame per tick, whatever engine gives it. An engine that dies is replaced; the frames in between are silence."""
+    """One agent frame per tick, whatever engine gives it. An engine that dies takes the talk up again where it can, else it is replaced;
+    the frames in between are silence."""
 
     def __init__(
         self,
@@ -58,6 +65,8 @@ class AgentSide:
         self._excluded: frozenset[str] = frozenset()
         self._unanswered: Utterance | None = None
         self._sayings: list[Saying] = []
+        self._recap = Recap()
+        self._resumed_at: list[int] = []
         self.name = ""
         self.failed: str | None = None
         """Why no engine is left; the talk ends then."""
@@ -66,7 +75,16 @@ class AgentSide:
         """Opens the first engine. Raises EngineError."""
         self._take_over(await self._supply.open(self._requested, self._excluded, self._spec))
 
-    def _take_over(self, opened: OpenedEngine) -> None:
+    def words(self, event: UserText | AgentText) -> None:
+        """What is said in the talk, by whichever side: an engine that takes the talk up again is told of it."""
+        self._recap.add(event)
+
+    @property
+    def parts(self) -> Mapping[str, Part]:
+        """Of the engine in use."""
+        return self._session.parts if self._session is not None else {}
+
+    def _take_over(self, opened: OpenedEngine, *, resumed: bool = False) -> None:
         self._session, self.name = opened.session, opened.name
         self._publish(
             EngineChosen,
@@ -75,6 +93,7 @@ class AgentSide:
             reason=opened.reason,
             parts={role: {"name": part.name, "why": part.why} for role, part in {**self._listening, **opened.session.parts}.items()},
             handshake_ms=opened.handshake_ms,
+            resumed=resumed,
         )
 
     @property
@@ -120,17 +139,53 @@ class AgentSide:
     def _lose(self, reason: str) -> None:
         lost, self._session = self._session, None
         self._publish(EngineLost, engine=self.name, reason=reason)
-        self._excluded |= {self.name}
         if lost is not None:
             self._clock.spawn(lost.close(), "engine-close")
-        self._clock.spawn(self._replace("auto", reason), "engine-replace")
+        if lost is not None and lost.capabilities.can_resume and self._may_resume():
+            self._clock.spawn(self._resume(reason), "engine-resume")
+        else:
+            self._clock.spawn(self._replace(reason), "engine-replace")
 
-    async def _replace(self, requested: str, reason: str) -> None:
-        self._requested = requested
+    def _may_resume(self) -> bool:
+        now = self._clock.now_samples
+        self._resumed_at = [at for at in self._resumed_at if now - at < RESUME_SPAN_SAMPLES]
+        if len(self._resumed_at) == MAX_RESUMES:
+            return False
+        self._resumed_at.append(now)
+        return True
+
+    async def _resume(self, reason: str) -> None:
+        """The same engine again, told what was said; the next one when it refuses. Nothing is tried twice: a refusal costs no time."""
+        spec = dataclasses.replace(self._spec, account=self._recap.text())
         try:
-            opened = await self._supply.open(requested, self._excluded, self._spec)
+            async with asyncio.timeout(RESUME_WITHIN_S):
+                opened = await self._supply.open(self.name, frozenset(), spec)
+        except (EngineError, TimeoutError) as error:
+            why = str(error) or f"It gave no answer within {RESUME_WITHIN_S:g} s."
+            self._publish(Notice, level="warning", code="engine_not_resumed", message=f"{self.name} did not take the talk up again. {why}")
+            await self._replace(reason)
+            return
+        if await self._is_needed(opened):
+            reason = f"{self.name} took the talk up again, with its persona and a short account of what was said."
+            self._take_over(dataclasses.replace(opened, reason=reason), resumed=True)
+
+    async def _is_needed(self, opened: OpenedEngine) -> bool:
+        """False, and it is closed, when the user has switched to another engine meanwhile."""
+        if self._session is None:
+            return True
+        await opened.session.close()
+        return False
+
+    async def _replace(self, reason: str) -> None:
+        self._excluded |= {self.name}
+        self._requested = "auto"
+        try:
+            opened = await self._supply.open("auto", self._excluded, self._spec)
         except EngineError as error:
-            self.failed = f"{reason}; no other engine: {error}"
+            if self._session is None:
+                self.failed = f"{reason}; no other engine: {error}"
+            return
+        if not await self._is_needed(opened):
             return
         self._take_over(opened)
         if self._unanswered is not None and not opened.session.capabilities.full_duplex:

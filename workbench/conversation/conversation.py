@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -27,7 +27,7 @@ from workbench.conversation.inputs import UserInput
 from workbench.conversation.listener import Listener
 from workbench.conversation.turn_tracker import TurnTracker
 from workbench.conversation.watchers import Watchers
-from workbench.engines.base import AgentFrame, EngineError, Stopped
+from workbench.engines.base import AgentFrame, EngineError, Part, Stopped
 from workbench.events import (
     AgentSpeech,
     AgentStopped,
@@ -147,6 +147,11 @@ class Conversation:
         return self._agent.name
 
     @property
+    def engine_parts(self) -> Mapping[str, Part]:
+        """The components of the engine in use, by role; empty while there is none."""
+        return self._agent.parts
+
+    @property
     def can_say(self) -> bool:
         return self._agent.capabilities.can_say
 
@@ -177,6 +182,7 @@ class Conversation:
         made = event(at_samples=now if at_samples is None else at_samples, noticed_samples=now, **fields)
         if isinstance(made, UserText | AgentText):
             self._tracker.words(made)
+            self._agent.words(made)
         self._watchers.event(made)
         return made
 

@@ -35,6 +35,8 @@ class Capabilities:
     can_hold: bool
     takes_text: bool
     """Understands a typed utterance as text; else it is spoken into the user stem."""
+    can_resume: bool = False
+    """A talk that it lost may be opened again with an `account`: there may be another server behind its address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,8 @@ class EngineSpec:
     clock: SessionClock
     seed: int | None = None
     sampling: Mapping[str, float] = field(default_factory=dict)
+    account: str = ""
+    """What was said so far in a talk that is taken up again; empty for one that begins. Words of both sides, so data."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import secrets
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from workbench.audio.frames import FRAME_SAMPLES, Pcm, silence
 from workbench.audio.opus import CodecError, OpusReader, OpusWriter
-from workbench.gateway.prompts import PromptError
+from workbench.gateway.prompts import PromptError, prompt_frames
+from workbench.gateway.rollover import with_account
 from workbench.gateway.sampling import Sampling
 from workbench.gateway.say import SayError
 from workbench.gateway.seat import Reason, Request, Seat
@@ -53,11 +55,14 @@ CLOSE_CODES: Mapping[Reason, int] = {"closed": 1000, "idle": GOING_AWAY, "length
 class Chat:
     """A connected client. Lives in the event loop; as a `seat.Listener` it is called on the owner thread and only posts."""
 
-    def __init__(self, socket: WebSocket, slots: Slots) -> None:
+    def __init__(self, socket: WebSocket, slots: Slots, facts: Mapping[str, Any]) -> None:
+        """`facts`: of this gateway, told when the talk is open."""
         self._socket = socket
+        self._facts = facts
         self._slots = slots
         self._loop = asyncio.get_running_loop()
         self._seat: Seat | None = None
+        self._account_refused = ""
         self._events = False
         self._open = False
         self._outgoing: deque[Message | Pcm] = deque()
@@ -74,7 +79,9 @@ class Chat:
         try:
             query = parse_query(self._socket.query_params)
             self._events = query.events
-            self._seat = self._slots.open(make_request(query, self._slots), self)
+            request, refusal = make_request(query, self._slots)
+            self._account_refused = refusal
+            self._seat = self._slots.open(request, self)
         except QueryError as error:
             await self._refuse("query", str(error), POLICY, {"parameter": error.parameter})
         except (PromptError, VoiceError, ValueError) as error:
@@ -119,7 +126,9 @@ class Chat:
     def _opened(self, info: Mapping[str, Any]) -> None:
         self._open = True
         self._queue(Handshake())
-        self._tell_event("opened", info)
+        self._tell_event("opened", {**info, **self._facts})
+        if self._account_refused:
+            self._tell_event("account_refused", {"message": self._account_refused})
 
     def _heard(self, pcm: Pcm, piece: str, forced: bool) -> None:
         if piece:
@@ -229,8 +238,10 @@ class Chat:
             self._tell_event("refused", {"id": identity if isinstance(identity, str) else "", "message": str(error)})
 
 
-def make_request(query: ChatQuery, slots: Slots) -> Request:
-    """Checks a query against the model. Raises QueryError, VoiceError, PromptError or ValueError."""
+def make_request(query: ChatQuery, slots: Slots) -> tuple[Request, str]:
+    """Checks a query against the model. The second is why the account of the talk so far was left out, empty when it was not.
+
+    Raises QueryError, VoiceError, PromptError or ValueError."""
     model = slots.owner.model
     voice, text = query.voice_prompt, query.text_prompt
     if voice is None:
@@ -246,7 +257,15 @@ def make_request(query: ChatQuery, slots: Slots) -> Request:
         audio_top_k=int(given.get("audio_topk", default.audio_top_k)),
     )
     seed = secrets.randbits(63) if query.seed is None else query.seed
-    return Request(model.find_voice(voice), text, model.text_ids(text), sampling, seed)
+    request = Request(model.find_voice(voice), text, model.text_ids(text), sampling, seed)
+    if not query.account:
+        return request, ""
+    try:
+        ids = model.text_ids(with_account(text, query.account))
+        model.check_frames(prompt_frames(request.voice, ids))
+    except PromptError as error:
+        return request, str(error)
+    return replace(request, text_ids=ids), ""
 
 
 def _text(data: Mapping[str, Any], name: str, most: int) -> str:

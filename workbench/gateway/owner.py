@@ -161,6 +161,11 @@ class Owner:
         for seat in [*self.waiting, *(seat for seat in self.rows if seat is not None)]:
             self.end(seat, reason, message)
 
+    def send_away(self, message: str) -> None:
+        """Ends the waiting of those who have no row."""
+        for seat in tuple(self.waiting):
+            self.end(seat, "shutdown", message)
+
     def say(self, seat: Seat, line: Line) -> None:
         """Queues a line, and loads it when nothing else is being said."""
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from workbench.gateway.prompts import TAG
+from workbench.protocol import MAX_ACCOUNT_CHARS
 
 PREPARE = 0.9
 """Share of the window after which the new prompt is taken in: frame 2700 of 3000, 16 s before it must be ready."""
@@ -16,7 +17,6 @@ QUIET_FRAMES = 3
 """Frames (0.24 s) in which nobody is heard and no word is due: long enough not to be a gap between two syllables."""
 RECENT_PIECES = 90
 """The agent's own last words that stand in for an account of the talk: about 30 s of speech."""
-MAX_ACCOUNT_CHARS = 1_500
 
 Action = Literal["none", "prepare", "roll", "force"]
 
@@ -61,7 +61,11 @@ class Rollover:
     def text(self, persona: str) -> str:
         """The new prompt's text: the persona, and what has happened so far."""
         own = "".join(self._pieces).strip()
-        told = self.account or (f"You are in the middle of a talk. Your last words were: {own}" if own else "")
-        clean = " ".join(told.replace("<", " ").replace(">", " ").split())[:MAX_ACCOUNT_CHARS]
-        persona = persona.strip().removeprefix(TAG).removesuffix(TAG).strip()
-        return f"{persona} {clean}".strip()
+        return with_account(persona, self.account or (f"You are in the middle of a talk. Your last words were: {own}" if own else ""))
+
+
+def with_account(persona: str, account: str) -> str:
+    """A prompt's text: the persona, then what has happened so far. The account is data: angle brackets are taken out."""
+    clean = " ".join(account.replace("<", " ").replace(">", " ").split())[:MAX_ACCOUNT_CHARS]
+    persona = persona.strip().removeprefix(TAG).removesuffix(TAG).strip()
+    return f"{persona} {clean}".strip()

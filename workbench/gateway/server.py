@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import logging
+import secrets
+import signal
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -25,6 +30,7 @@ from websockets.http11 import MAX_LINE_LENGTH
 
 from workbench.audio.frames import FRAME_MS
 from workbench.gateway.chat import Chat
+from workbench.gateway.drain import MESSAGE, Drain
 from workbench.gateway.memory import device_memory
 from workbench.gateway.model import Model
 from workbench.gateway.owner import Limits
@@ -58,6 +64,10 @@ class ServerOptions:
     key: Path | None = None
     pace: Literal["realtime", "client"] = "realtime"
     limits: Limits = field(default_factory=Limits)
+    drain_s: float = 30.0
+    """How long talks may go on after SIGTERM or `POST /drain`."""
+    instance: str = field(default_factory=lambda: f"{socket.gethostname()[:40]}-{secrets.token_hex(3)}")
+    """Which gateway this is, where several stand behind one address."""
 
     def __post_init__(self) -> None:
         if self.token is None and not _is_loopback(self.host):
@@ -66,20 +76,34 @@ class ServerOptions:
             raise ServerError("TLS needs both a certificate and its key; give the other one too")
 
 
-def make_app(slots: Slots, options: ServerOptions) -> Starlette:
-    """The server's routes over running slots."""
+def make_app(slots: Slots, options: ServerOptions, drain: Drain, ended: Callable[[], None]) -> Starlette:
+    """The server's routes over running slots. `ended` is called when a drain that was asked for here is over."""
 
     async def chat(websocket: WebSocket) -> None:
         if not _origin_allowed(websocket, options) or not _token_given(websocket, options):
             # Closing before accepting answers the upgrade with 403.
             await websocket.close(1008)
             return
+        if drain.draining:
+            # Before the upgrade, so that a balancer can take the visitor elsewhere.
+            await websocket.send_denial_response(JSONResponse({"code": "draining", "message": MESSAGE}, 503))
+            return
         await websocket.accept()
-        await Chat(websocket, slots).run()
+        with drain.talk():
+            await Chat(websocket, slots, _identity(slots, options)).run()
 
     async def health(_request: Request) -> Response:
-        status = 503 if slots.failure else 200
-        return JSONResponse(describe(slots), status_code=status)
+        told = describe(slots, options, draining=drain.draining)
+        return JSONResponse(told, status_code=200 if told["status"] == "ready" else 503)
+
+    async def begin_drain(request: Request) -> Response:
+        if options.token is None:
+            # Any page of this machine could ask for it.
+            return PlainTextResponse("start the gateway with --token to drain it from here; SIGTERM needs none", 403)
+        if not _token_given(request, options):
+            return _unauthorised()
+        drain.begin(ended)
+        return JSONResponse(describe(slots, options, draining=True), 202)
 
     async def voices(request: Request) -> Response:
         if not _token_given(request, options):
@@ -106,6 +130,7 @@ def make_app(slots: Slots, options: ServerOptions) -> Starlette:
         routes=[
             WebSocketRoute("/api/chat", chat),
             Route("/health", health),
+            Route("/drain", begin_drain, methods=["POST"]),
             Route("/voices", voices),
             Route("/prompt", prompt, methods=["POST"]),
             Route("/metrics", metrics),
@@ -113,17 +138,21 @@ def make_app(slots: Slots, options: ServerOptions) -> Starlette:
     )
 
 
-def describe(slots: Slots) -> dict[str, Any]:
+def _identity(slots: Slots, options: ServerOptions) -> dict[str, str]:
+    """Which gateway this is, and of what model."""
+    model = slots.owner.model
+    checkpoint = model.checkpoint
+    return {"instance": options.instance, "model": checkpoint.name, "revision": checkpoint.revision, "device": str(model.device)}
+
+
+def describe(slots: Slots, options: ServerOptions, *, draining: bool) -> dict[str, Any]:
     """What `/health` answers. The server listens only after the model has made real steps."""
     owner = slots.owner
-    checkpoint = owner.model.checkpoint
     return {
-        "status": "failed" if slots.failure else "ready",
-        "reason": slots.failure,
-        "model": checkpoint.name,
-        "revision": checkpoint.revision,
-        "licence": checkpoint.licence,
-        "device": str(owner.model.device),
+        "status": "failed" if slots.failure else "draining" if draining else "ready",
+        "reason": slots.failure or (MESSAGE if draining else ""),
+        **_identity(slots, options),
+        "licence": owner.model.checkpoint.licence,
         "slots": len(owner.rows),
         "in_use": len(owner.rows) - owner.rows.count(None),
         "waiting": len(owner.waiting),
@@ -169,10 +198,37 @@ class _Protocol(WebSocketsSansIOProtocol):
         super().data_received(data)
 
 
-def make_config(slots: Slots, options: ServerOptions) -> uvicorn.Config:
+class GatewayServer(uvicorn.Server):
+    """SIGTERM drains, and a second one ends at once, as Ctrl-C does. However it ends, the talks are told before they are closed."""
+
+    def __init__(self, slots: Slots, options: ServerOptions) -> None:
+        self._drain = Drain(slots, options.drain_s)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        super().__init__(_make_config(make_app(slots, options, self._drain, self._end), options))
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if sig == signal.SIGTERM and self._loop is not None and not self._drain.draining:
+            self._captured_signals.append(sig)
+            self._loop.call_soon_threadsafe(self._drain.begin, self._end)
+            return
+        super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._drain.end_talks()
+        await super().shutdown(sockets)
+
+    def _end(self) -> None:
+        self.should_exit = True
+
+
+def _make_config(app: Starlette, options: ServerOptions) -> uvicorn.Config:
     """uvicorn, set up for the gateway."""
     return uvicorn.Config(
-        make_app(slots, options),
+        app,
         host=options.host,
         port=options.port,
         log_config=None,  # the log is the process's own
@@ -188,7 +244,7 @@ def make_config(slots: Slots, options: ServerOptions) -> uvicorn.Config:
 
 
 def serve(model: Model, options: ServerOptions, listening: socket.socket | None = None) -> None:
-    """Warms the model up, then serves until interrupted; on the bound socket `listening` where one is given.
+    """Warms the model up, then serves until interrupted or drained; on the bound socket `listening` where one is given.
 
     Raises CheckpointError when the model's output is not numbers."""
     step_ms = model.warm_up()
@@ -197,7 +253,7 @@ def serve(model: Model, options: ServerOptions, listening: socket.socket | None 
     slots.start()
     log.info("%s at %s is ready for %d talks on port %d", model.checkpoint.name, model.checkpoint.revision, model.rows, options.port)
     try:
-        uvicorn.Server(make_config(slots, options)).run(None if listening is None else [listening])
+        GatewayServer(slots, options).run(None if listening is None else [listening])
     finally:
         slots.stop()
 

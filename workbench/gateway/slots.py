@@ -61,6 +61,7 @@ class Slots:
         self._last_tick_s = 0.0
         self._period_s = FRAME_S
         self._stopping = False
+        self._drained = ""
         self.failure = ""
         """Why the owner thread ended, if it did; nobody is served any more."""
         self._thread = threading.Thread(target=self._own, name="gateway-model", daemon=True)
@@ -68,6 +69,12 @@ class Slots:
     def start(self) -> None:
         """Starts the owner thread. The model must not be used by any other from here on."""
         self._thread.start()
+
+    def drain(self, message: str) -> None:
+        """Takes nobody any more, and sends those who wait away with `message`; the talks go on."""
+        with self._changed:
+            self._drained = message
+            self._order(self.owner.send_away, message)
 
     def stop(self) -> None:
         """Ends every talk and the owner thread."""
@@ -84,6 +91,8 @@ class Slots:
         with self._changed:
             if self._stopping or self.failure:
                 raise BusyError(1, self.failure or "the gateway is being stopped; try again in a minute")
+            if self._drained:
+                raise BusyError(1, self._drained)
             ahead = len(owner.waiting) - owner.rows.count(None)
             if ahead >= owner.limits.waiting:
                 owner.metrics.refused.inc()

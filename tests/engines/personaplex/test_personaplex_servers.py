@@ -22,7 +22,7 @@ from workbench.clock import FastClock, RealtimeClock, SessionClock, fixed
 from workbench.engines.base import Capabilities, EngineBusy, EngineError, EngineSpec
 from workbench.engines.personaplex.engine import PersonaPlexEngine
 from workbench.engines.personaplex.session import PersonaPlexSession
-from workbench.events import AgentText, EngineChosen, EngineLost
+from workbench.events import AgentText, EngineChosen, EngineLost, Notice
 from workbench.protocol import Audio, ErrorMessage, Handshake, Message, Metadata, Text, decode, encode
 from workbench.testing.asr import ScriptedAsr
 from workbench.testing.engines import ScriptedEngine
@@ -35,6 +35,9 @@ class Fake:
 
     url: str = ""
     dies_after: int | None = None
+    """Frames after which the connection breaks."""
+    dies_again: bool = False
+    """Every connection after that breaks with its first frame."""
     before: tuple[Message, ...] = (Handshake(),)
     health: str | None = None
     queries: list[dict[str, list[str]]] = field(default_factory=list)
@@ -59,7 +62,7 @@ class Fake:
                 continue
             pcm = reader.append(message.data)
             self.heard += 1
-            if self.heard == self.dies_after:
+            if self.dies_after is not None and (self.heard == self.dies_after or (self.dies_again and self.heard > self.dies_after)):
                 socket.transport.abort()
                 return
             await self.answering.wait()
@@ -112,16 +115,46 @@ async def test_the_probe_says_what_it_did_not_prove() -> None:
         assert (await engine.probe()).state == "ready"
 
 
-async def test_a_talk_and_its_death() -> None:
+async def test_a_talk_that_breaks_off_is_taken_up_again_with_an_account() -> None:
     async with served(Fake(dies_after=40)) as fake:
+        result = await run_talk(
+            np.concatenate([spoken(1.0), silence(24_000), spoken(3.0)]),
+            engines=[PersonaPlexEngine(fake.url), ScriptedEngine(["Nobody needs me."])],
+            asr=ScriptedAsr(["hello <there>", "and more"]),
+            tones=True,
+        )
+    first, again = result.of(EngineChosen)
+    assert [(chosen.engine, chosen.resumed) for chosen in (first, again)] == [("personaplex", False), ("personaplex", True)]
+    (lost,) = result.of(EngineLost)
+    assert lost.noticed_samples <= again.noticed_samples <= lost.noticed_samples + FRAME_SAMPLES, "time stood still for it"
+    assert not result.of(Notice)
+    (begun, resumed) = [query for query in fake.queries if query]
+    assert begun["voice_prompt"] == resumed["voice_prompt"]
+    assert begun["text_prompt"] == [TEST_PERSONA.prompt]
+    (prompt,) = resumed["text_prompt"]
+    assert prompt.startswith(f"{TEST_PERSONA.prompt} You are in the middle of a talk")
+    assert "The user said: hello there" in prompt
+    assert prompt.endswith("word37 word38 word39")
+    words = [text.text for text in result.of(AgentText)]
+    assert [int(word.removeprefix(" word")) for word in words] == sorted({*range(1, 40), *range(41, 41 + len(words) - 39)})
+    assert len(words) > 50
+
+
+async def test_one_that_breaks_off_again_and_again_is_given_up() -> None:
+    async with served(Fake(dies_after=40, dies_again=True)) as fake:
         result = await run_talk(
             np.concatenate([spoken(4.0), silence(24_000)]),
             engines=[PersonaPlexEngine(fake.url), ScriptedEngine(["I take over."])],
             asr=ScriptedAsr(["hello"]),
             tones=True,
         )
-    assert [chosen.engine for chosen in result.of(EngineChosen)] == ["personaplex", "scripted"]
-    assert "connection broke" in result.of(EngineLost)[0].reason
+    assert [(chosen.engine, chosen.resumed) for chosen in result.of(EngineChosen)] == [
+        ("personaplex", False),
+        *[("personaplex", True)] * 3,
+        ("scripted", False),
+    ]
+    assert len(result.of(EngineLost)) == 4
+    assert all("connection broke" in lost.reason for lost in result.of(EngineLost))
     words = [text.text for text in result.of(AgentText)]
     assert words[:3] == [" word1", " word2", " word3"]
     assert "".join(words).endswith("I take over. ")
@@ -136,7 +169,9 @@ async def test_nothing_is_asked_that_nvidias_server_cannot() -> None:
         assert set(fake.queries[0]) == {"voice_prompt", "text_prompt"}
         assert fake.queries[0]["voice_prompt"] == ["NATF2.pt"]
         assert "own temperatures" in session.notices[0]
-        assert session.capabilities == Capabilities(full_duplex=True, can_say=False, can_interrupt=False, can_hold=False, takes_text=False)
+        assert session.capabilities == Capabilities(
+            full_duplex=True, can_say=False, can_interrupt=False, can_hold=False, takes_text=False, can_resume=True
+        )
         for call in (lambda: session.say("x"), lambda: session.hold(1), session.interrupt):
             with pytest.raises(EngineError, match="no gateway of ours"):
                 call()

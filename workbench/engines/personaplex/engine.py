@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
+from typing import Any
 
 from workbench.engines.base import Availability, EngineBusy, EngineError, EngineSession, EngineSpec, Part, PromptSize
 from workbench.engines.personaplex.server import PROBE_TIMEOUT_S, Gateway, Server, ServerFault
@@ -106,7 +107,7 @@ class PersonaPlexEngine:
         query, voice = self._query(spec, gateway, notices)
         client = await self._connect(query)
         try:
-            await self._be_let_in(client, notices)
+            opened = await self._be_let_in(client, notices, ours=gateway is not None)
         except BaseException:
             await client.close()
             raise
@@ -115,7 +116,7 @@ class PersonaPlexEngine:
             spec.clock,
             address=self._server.shown,
             capabilities=ANY_SERVER if gateway is None else OURS,
-            parts={"model": self._model_part(gateway), "voice": voice},
+            parts={**self._server_parts(gateway, opened), "voice": voice},
             notices=notices,
             deadline_s=self._deadline_s,
             on_close=self._sessions.discard,
@@ -130,17 +131,26 @@ class PersonaPlexEngine:
                 notices.append(f"{gateway.model} runs on {gateway.device}. {gateway.slowness}")
             voice = choose_voice(spec.voice, spec.persona.voice, gateway.voices, notices)
             query: Query = {"voice_prompt": voice.name, "text_prompt": spec.persona.prompt, "seed": spec.seed, "events": True}
+            query["account"] = spec.account or None
             return query | _greedy_told(sampling), voice
         voice = choose_voice(spec.voice, spec.persona.voice, [f"{name}.pt" for name in PERSONAPLEX_VOICES], notices)
         if sampling or spec.seed is not None:
             # A `seed` in the query ends the talk there, and sampling is passed over.
             notices.append(f"{self._server.shown} draws with its own temperatures and seed; the persona's are not used.")
-        return {"voice_prompt": voice.name, "text_prompt": spec.persona.prompt}, voice
+        return {"voice_prompt": voice.name, "text_prompt": f"{spec.persona.prompt} {spec.account}".strip()}, voice
 
-    def _model_part(self, gateway: Gateway | None) -> Part:
+    def _server_parts(self, gateway: Gateway | None, opened: Mapping[str, Any]) -> dict[str, Part]:
+        """The model, and which gateway holds the talk: behind a balancer another one may have answered `/health`."""
         if gateway is None:
-            return Part("PersonaPlex", f"{self._server.shown} speaks the PersonaPlex protocol and does not tell its model.")
-        return Part(gateway.model, f"Revision {gateway.revision} on {gateway.device} at {self._server.shown}.")
+            return {"model": Part("PersonaPlex", f"{self._server.shown} speaks the PersonaPlex protocol and does not tell its model.")}
+        model, revision, device = (
+            str(opened.get(name, known))
+            for name, known in (("model", gateway.model), ("revision", gateway.revision), ("device", gateway.device))
+        )
+        parts = {"model": Part(model, f"Revision {revision} on {device} at {self._server.shown}.")}
+        if instance := opened.get("instance"):
+            parts["gateway"] = Part(str(instance), f"Holds this talk, at {self._server.shown}.")
+        return parts
 
     async def _connect(self, query: Query) -> ChatClient:
         server = self._server
@@ -148,17 +158,20 @@ class PersonaPlexEngine:
             address = chat_url(server.url, query)
             return await ChatClient.connect(address, timeout_s=self._prompt_timeout_s, wait_for_handshake=False, token=server.token)
         except ChatError as error:
-            raise EngineError(str(server.refused(error))) from error
+            raise (EngineBusy if error.code in ("busy", "http_503") else EngineError)(str(server.refused(error))) from error
 
-    async def _be_let_in(self, client: ChatClient, notices: list[str]) -> None:
-        """Waits for the handshake, which comes after the prompt phase; in a queue for as long as it moves."""
+    async def _be_let_in(self, client: ChatClient, notices: list[str], *, ours: bool) -> Mapping[str, Any]:
+        """Waits for the handshake, which comes after the prompt phase; in a queue for as long as it moves. Gives what a gateway of ours
+        tells with the handshake."""
         place: int | None = None
         try:
             async with asyncio.timeout(self._prompt_timeout_s) as limit, aclosing(client.receive()) as messages:
                 async for message in messages:
                     match message:
-                        case Handshake():
-                            return
+                        case Handshake() if not ours:
+                            return {}
+                        case Metadata("opened", data):
+                            return data
                         case ErrorMessage("busy", text):
                             raise EngineBusy(f"{self._server.shown}: {text}")
                         case ErrorMessage(_, text):

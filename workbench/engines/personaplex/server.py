@@ -143,6 +143,8 @@ class Server:
             raise self.silent() from error
         except httpx.HTTPError as error:
             raise ServerFault(f"Nothing can be reached at {self.shown} ({error}).", self._start_it()) from error
+        if health.status == "draining":
+            raise ServerFault(f"The gateway at {self.shown} is being drained: it takes no new talk.", "Wait for the next, or start one.")
         if health.status != "ready":
             raise ServerFailed(f"The gateway at {self.shown} has failed: {health.reason}.", "Restart it.")
         if voices.status_code in (401, 403):
@@ -191,6 +193,12 @@ class Server:
         match error.code:
             case "http_401" | "http_403":
                 return ServerFault(f"{self.shown} lets nobody in without the right token.", "Set PERSONAPLEX_TOKEN to its token.")
+            case "busy":
+                return ServerFault(f"{self.shown}: {error}", "Try again when a talk has ended.")
+            case "draining" | "down":
+                return ServerFault(f"{self.shown}: {error}", self._start_it())
+            case "http_503":
+                return ServerFault(f"{self.shown} has no place or no gateway for a talk (HTTP 503).", "Try again in a moment.")
             case "http_414":
                 return ServerFault("The persona's prompt is too long for an address.", "Shorten it to 1,000 characters.")
             case "connection":

@@ -29,8 +29,8 @@ STALL_S = 5.0
 LAST_WORDS_S = 1.0
 """How long the reason for a broken connection, which may still be unread, is waited for."""
 
-OURS = Capabilities(full_duplex=True, can_say=True, can_interrupt=True, can_hold=True, takes_text=False)
-ANY_SERVER = Capabilities(full_duplex=True, can_say=False, can_interrupt=False, can_hold=False, takes_text=False)
+OURS = Capabilities(full_duplex=True, can_say=True, can_interrupt=True, can_hold=True, takes_text=False, can_resume=True)
+ANY_SERVER = Capabilities(full_duplex=True, can_say=False, can_interrupt=False, can_hold=False, takes_text=False, can_resume=True)
 
 
 class PersonaPlexSession:
@@ -220,6 +220,8 @@ class PersonaPlexSession:
             case "rolled_over":
                 how = "in the middle of the talk, since no pause came" if data.get("forced") is True else "in a pause"
                 self.notices.append(f"The persona's memory was full and was renewed {how}; it knows what came before only in short.")
+            case "account_refused":
+                self.notices.append(f"The persona was not told what was said before: {data.get('message')}")
             case "dropped":
                 whose = "The persona's sound" if "samples" in data else "Your sound"
                 self._tell_once(f"dropped {whose}", f"{whose} is late at {self._address}; some of it was left out.")
