@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from pathlib import Path
@@ -79,6 +80,13 @@ def make(log: Path | None = None, secret: str = "") -> MCPServer:
     def boom() -> str:
         """Fail"""
         raise RuntimeError("backend down")
+
+    @server.tool(annotations=READ)
+    def traced(ctx: Context) -> str:
+        """Tell the trace that this call is part of"""
+        request = ctx.request_context.request
+        named = {"message": (ctx.request_context.meta or {}).get("traceparent", "")}
+        return json.dumps(named | ({"header": request.headers.get("traceparent", "")} if request is not None else {}))
 
     @server.tool(annotations=READ)
     def picture() -> Image:

@@ -14,11 +14,14 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
+from servers import CLIPS
+from waiting import until
 
 from workbench import events
 from workbench.api.app import create_app
 from workbench.api.context import Context
 from workbench.assembly import Workbench, assemble
+from workbench.audio.wav import load_wav
 from workbench.clock import FastClock, fixed
 from workbench.conversation.inputs import ClipInput
 from workbench.conversation.port import TalkRefused, TalkRequest
@@ -31,7 +34,7 @@ from workbench.telemetry.metrics import TalkMeter
 from workbench.telemetry.talk_figures import ONLY_COUNTED, TalkFigures
 from workbench.testing.asr import ScriptedAsr
 from workbench.testing.engines import EchoEngine
-from workbench.testing.talks import CHARGES, pause, spoken
+from workbench.testing.talks import CHARGES, pause
 from workbench.testing.tts import ToneTts
 
 VOCABULARY = events.vocabulary()
@@ -143,7 +146,8 @@ def scraped(context: Context) -> dict[tuple[str, frozenset[tuple[str, str]]], fl
 async def test_the_counts_of_talks_at_once_are_the_rows_of_the_store(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     app = create_app(bench)
     context: Context = app.state.context
-    clip = np.concatenate([pause(0.5), spoken(1.2), pause(4.0), spoken(1.2), pause(4.0), spoken(1.2), pause(5.0)])
+    said = load_wav(CLIPS / "goforward.wav")
+    clip = np.concatenate([pause(0.5), *[said, pause(4.0)] * len(SAID)])
     opening = bench.sessions.open
 
     async def in_virtual_time(request: TalkRequest, **given: Any) -> Any:
@@ -153,7 +157,7 @@ async def test_the_counts_of_talks_at_once_are_the_rows_of_the_store(bench: Work
     talks = [await context.entrance.open(TalkRequest(engine=engine)) for engine in ("scripted", "echo", "scripted")]
     for talk in talks:
         talk.type("what is two plus two")
-    await asyncio.sleep(0.2)
+    await until(lambda: all(talk.conversation.now_samples > clip.size for talk in talks))
     await asyncio.gather(*(talk.hang_up("hung_up") for talk in talks))
     text = await context.text_talks.get("c-1", bench.personas.get("myca"))
     await text.answer("what is three plus three")
@@ -170,7 +174,8 @@ async def test_the_counts_of_talks_at_once_are_the_rows_of_the_store(bench: Work
     sessions = [row["session_id"] for row in bench.store.query("SELECT session_id FROM voice_sessions", [])]
     assert len(sessions) == 5
     kept = Counter(event.kind for session_id in sessions for event in queries.read_events(bench.store, session_id))
-    assert kept["ToolFinished"] >= 4, "the tools were used"
+    assert kept["ToolFinished"] >= 7, "the tools were used"
+    assert kept["UserSpeech"], "somebody spoke"
     told = scraped(context)
     counted = {dict(labels)["kind"]: value for (name, labels), value in told.items() if name == "workbench_events_total"}
     assert {kind: count for kind, count in counted.items() if count} == dict(kept)

@@ -105,7 +105,9 @@ class SessionRow(BaseModel):
 class SessionDetail(SessionRow):
     """One session with all that is stored of it; times within it are ms since it began."""
 
-    metadata: dict[str, Any] = Field(description="`parts`: which recogniser, voice and responder were used, and why.")
+    metadata: dict[str, Any] = Field(
+        description="`parts`: which recogniser, voice and responder were used, and why; `trace_id` where it was traced."
+    )
     engine_reason: str | None
     recording: bool | None = Field(description="Whether its sound is kept; while it goes on, and a moment after, `audio` is not there yet.")
     ended_detail: str | None

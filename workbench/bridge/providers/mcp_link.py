@@ -25,6 +25,7 @@ from workbench.bridge.provider import WROTE, ProviderUnavailable
 from workbench.bridge.providers.mcp_server import McpServer
 from workbench.bridge.redact import Redactor
 from workbench.bridge.tool import ToolError
+from workbench.trace_headers import send_trace
 
 log = logging.getLogger(__name__)
 
@@ -186,7 +187,9 @@ class Link:
             headers = {header: self._value(name, f"header {header}") for header, name in server.headers.items()}
             # A stream of news may be silent for hours; a call that gets no answer is ended by whoever waits for it.
             http = httpx2.AsyncClient(
-                headers=headers, timeout=httpx2.Timeout(CONNECT_S, read=None), event_hooks={"response": [self._note_status]}
+                headers=headers,
+                timeout=httpx2.Timeout(CONNECT_S, read=None),
+                event_hooks={"request": [_name_trace], "response": [self._note_status]},
             )
             http = await stack.enter_async_context(http)
             reach = streamable_http_client(server.url, http_client=http, max_sse_event_size=MAX_ANSWER_BYTES)
@@ -302,6 +305,11 @@ class _Watched:
 
     async def __aexit__(self, *raised: Any) -> bool | None:
         return await self._inner.__aexit__(*raised)
+
+
+async def _name_trace(request: httpx2.Request) -> None:
+    """Over HTTP the call's trace goes into the headers too; the SDK puts it into the message, and sends in the caller's context."""
+    send_trace(request.headers)
 
 
 @asynccontextmanager
