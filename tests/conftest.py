@@ -1,1 +1,29 @@
-"""Puts this folder on the path of all tests, so that they find `servers` and `ws_talks`."""
+"""Puts this folder on the path of all tests, so that they find `servers` and `ws_talks`; and the databases that tests run on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.private_postgres import PrivatePostgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PrivatePostgres]:
+    """A PostgreSQL server that this worker's tests share, each with a database of its own."""
+    server = PrivatePostgres()
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database of either engine in turn, as the setting `db` names it."""
+    if request.param == "duckdb":
+        yield str(tmp_path / "talks.duckdb")
+        return
+    server: PrivatePostgres = request.getfixturevalue("postgres")
+    with server.lent_store_database() as address:
+        yield address

@@ -39,9 +39,10 @@ from workbench.persona_library import PersonaLibrary, library_of
 from workbench.personas import Persona
 from workbench.sessions import Parts, Sessions
 from workbench.settings import Settings, cores
+from workbench.store.address import shown
 from workbench.store.base import Store
-from workbench.store.duckdb_store import DuckDbStore
 from workbench.store.figures import figures
+from workbench.store.opening import open_store
 from workbench.store.recorder import Recorder
 from workbench.store.recovery import Recovered, recover
 from workbench.testing.engines import EchoEngine, ScriptedEngine
@@ -158,8 +159,8 @@ async def assemble(
 
 
 async def _open_store(settings: Settings, parts: AsyncExitStack, progress: Progress) -> tuple[Store, Recovered]:
-    progress(f"Opening {settings.database}.")
-    store = await asyncio.to_thread(DuckDbStore, settings.database)
+    progress(f"Opening {shown(settings.database)}.")
+    store = await asyncio.to_thread(open_store, settings.database)
     parts.push_async_callback(asyncio.to_thread, store.close)
     recovered = await asyncio.to_thread(recover, store, settings.audio_dir)
     if recovered.sessions:

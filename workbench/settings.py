@@ -51,8 +51,9 @@ class Settings(BaseSettings):
     port: int = Field(default=7860, ge=1, le=65_535)
     data_dir: Path = Path("var")
     """Everything the workbench writes: the database, recordings, caches of its own."""
-    db: str | None = None
-    """DuckDB file; None = `workbench.duckdb` in `data_dir`."""
+    db: str | None = Field(default=None, repr=False)
+    """DuckDB file, or `postgresql://user:password@host:port/name`, which several processes may share; None = `workbench.duckdb` in
+    `data_dir`."""
     personas_dir: Path | None = None
     """Folder of persona files; None = the ones that are shipped."""
     allowed_origins: Listed = ()

@@ -13,8 +13,7 @@ from workbench.audio.frames import FRAME_SAMPLES, to_int16
 from workbench.store import audio_segments
 from workbench.store.audio_merge import merge_segments
 from workbench.store.audio_segments import SEGMENT_FRAMES, AudioWriter, segment_path
-from workbench.store.base import StoreError
-from workbench.store.duckdb_store import DuckDbStore
+from workbench.store.base import Store, StoreError
 from workbench.store.recorder import Recorder, TalkRecorder
 
 
@@ -31,7 +30,7 @@ def read(path: Path) -> NDArray[np.int16]:
 
 
 @pytest.fixture
-def recorded(store: DuckDbStore, tmp_path: Path) -> TalkRecorder:
+def recorded(store: Store, tmp_path: Path) -> TalkRecorder:
     """A talk of 30 frames: two full segments and half of one."""
     recorder = Recorder(store, tmp_path / "audio")
     observer = recorder.observer()
@@ -40,7 +39,7 @@ def recorded(store: DuckDbStore, tmp_path: Path) -> TalkRecorder:
     return observer
 
 
-def test_a_talk_becomes_one_stereo_file_user_left_agent_right(recorded: TalkRecorder, store: DuckDbStore, tmp_path: Path) -> None:
+def test_a_talk_becomes_one_stereo_file_user_left_agent_right(recorded: TalkRecorder, store: Store, tmp_path: Path) -> None:
     recorded.wait_for_sound()
     assert [path.name for path in (tmp_path / "audio").iterdir()] == ["talk-1.flac"]
     assert soundfile.info(tmp_path / "audio" / "talk-1.flac").subtype == "PCM_16"
@@ -50,7 +49,7 @@ def test_a_talk_becomes_one_stereo_file_user_left_agent_right(recorded: TalkReco
     assert store.query("SELECT * FROM voice_audio_segments") == []
 
 
-def test_segments_are_closed_files_with_rows_while_the_talk_goes_on(store: DuckDbStore, tmp_path: Path) -> None:
+def test_segments_are_closed_files_with_rows_while_the_talk_goes_on(store: Store, tmp_path: Path) -> None:
     writer = AudioWriter(tmp_path, store)
     recorder = Recorder(store, tmp_path / "unused", recording=False)
     recorder.observer().on_event(opened())
@@ -67,7 +66,7 @@ def test_segments_are_closed_files_with_rows_while_the_talk_goes_on(store: DuckD
     np.testing.assert_array_equal(np.concatenate([read(tmp_path / row["path"]) for row in rows]), expected(24))
 
 
-def test_a_gap_in_the_frames_is_silence_of_its_length(store: DuckDbStore, tmp_path: Path) -> None:
+def test_a_gap_in_the_frames_is_silence_of_its_length(store: Store, tmp_path: Path) -> None:
     recorder = Recorder(store, tmp_path)
     observer = recorder.observer()
     observer.on_event(opened())
@@ -83,7 +82,7 @@ def test_a_gap_in_the_frames_is_silence_of_its_length(store: DuckDbStore, tmp_pa
     ]
 
 
-def test_frames_that_go_back_in_time_are_refused(store: DuckDbStore, tmp_path: Path) -> None:
+def test_frames_that_go_back_in_time_are_refused(store: Store, tmp_path: Path) -> None:
     recorder = Recorder(store, tmp_path)
     observer = recorder.observer()
     observer.on_event(opened())
@@ -93,7 +92,7 @@ def test_frames_that_go_back_in_time_are_refused(store: DuckDbStore, tmp_path: P
     recorder.close()
 
 
-def test_a_buffer_that_is_used_again_does_not_change_what_was_recorded(store: DuckDbStore, tmp_path: Path) -> None:
+def test_a_buffer_that_is_used_again_does_not_change_what_was_recorded(store: Store, tmp_path: Path) -> None:
     recorder = Recorder(store, tmp_path)
     observer = recorder.observer()
     observer.on_event(opened())
@@ -108,7 +107,7 @@ def test_a_buffer_that_is_used_again_does_not_change_what_was_recorded(store: Du
 
 
 @pytest.mark.parametrize("where", ["event", "recorder"])
-def test_a_talk_that_is_not_recorded_leaves_rows_and_no_sound(store: DuckDbStore, tmp_path: Path, where: str) -> None:
+def test_a_talk_that_is_not_recorded_leaves_rows_and_no_sound(store: Store, tmp_path: Path, where: str) -> None:
     recorder = Recorder(store, tmp_path / "audio", recording=where != "recorder")
     observer = recorder.observer()
     play(observer, opened(recording=where != "event"), closed(2.4), frames=30)
@@ -120,7 +119,7 @@ def test_a_talk_that_is_not_recorded_leaves_rows_and_no_sound(store: DuckDbStore
 
 
 def test_a_disk_that_takes_no_sound_costs_the_sound_and_not_the_talk(
-    store: DuckDbStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "audio").write_text("a file where the folder should be")
     recorder = Recorder(store, tmp_path / "audio")
@@ -132,7 +131,7 @@ def test_a_disk_that_takes_no_sound_costs_the_sound_and_not_the_talk(
     assert store.query("SELECT is_active FROM voice_sessions") == [{"is_active": False}]
 
 
-def test_segments_beyond_the_bound_are_lost_and_counted(store: DuckDbStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_segments_beyond_the_bound_are_lost_and_counted(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = AudioWriter(tmp_path, store, waiting_max=0)
     track = writer.open("talk-1")
     for frame in range(24):
@@ -144,7 +143,7 @@ def test_segments_beyond_the_bound_are_lost_and_counted(store: DuckDbStore, tmp_
 
 
 def test_segments_stay_when_the_one_file_does_not_hold_what_was_written(
-    store: DuckDbStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def flipped(*args: Any, **kwargs: Any) -> Any:
         for block in soundfile_blocks(*args, **kwargs):

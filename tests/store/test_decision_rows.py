@@ -12,7 +12,7 @@ from talk_script import chosen, closed, opened, play, tool_started
 
 from workbench import events
 from workbench.store import queries
-from workbench.store.duckdb_store import DuckDbStore
+from workbench.store.base import Store
 from workbench.store.recorder import Recorder
 
 STARTED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -20,7 +20,7 @@ Record = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def record(store: DuckDbStore, tmp_path: Path) -> Record:
+def record(store: Store, tmp_path: Path) -> Record:
     """Plays a talk of these events and gives it as it is stored."""
     recorder = Recorder(store, tmp_path / "audio", recording=False, wall_clock=lambda: STARTED)
 
@@ -85,7 +85,7 @@ def test_decisions_are_rows_in_order_with_their_reasons(record: Record) -> None:
     assert (second["tool"], second["tier"], second["invocation_id"], second["pending_id"]) == ("erase", "write", "i", "i")
 
 
-def test_decisions_are_deleted_with_their_talk(store: DuckDbStore, record: Record, tmp_path: Path) -> None:
+def test_decisions_are_deleted_with_their_talk(store: Store, record: Record, tmp_path: Path) -> None:
     record(events.DecisionMade(**at(1), utterance_id="u", text="hi", act="leave", reason="r"), closed(2))
     assert queries.delete_session(store, tmp_path / "audio", "talk-1")
     assert store.query("SELECT * FROM voice_decisions") == []
@@ -140,7 +140,7 @@ def test_fidelity_is_unknown_until_it_is_measured(record: Record) -> None:
     assert row["fidelity_wer"] == 0.5
 
 
-def test_the_share_of_tool_turns_with_content_before_the_result(store: DuckDbStore, record: Record) -> None:
+def test_the_share_of_tool_turns_with_content_before_the_result(store: Store, record: Record) -> None:
     assert queries.tool_turns(store) == {}
     for number, before in enumerate((0, 3, 0, 1)):
         record(tool_started(), delivered(words_before=before, interrupted=before == 3), session_id=f"t{number}", engine="personaplex")

@@ -21,9 +21,8 @@ from tests.store.talk_script import stems
 from tests.store.talks_in_store import PERSONA, PROMPT, SECRET, keep
 from workbench import events
 from workbench.audio.frames import to_int16
-from workbench.store.base import StoreError
+from workbench.store.base import Store, StoreError
 from workbench.store.derived import BINS_PER_MS, FRAME_BINS, PAYLOAD_COLUMNS
-from workbench.store.duckdb_store import DuckDbStore
 from workbench.store.export import EXPORTED, ExportOptions, export, read_schema
 from workbench.store.ratings import rate
 from workbench.store.words import COLUMNS, EVENT_FIELDS, PLAIN_COLUMNS, Rule
@@ -70,7 +69,7 @@ def rows(folder: Path, table: str, sql: str = "SELECT * FROM t") -> list[dict[st
     return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 
 
-def test_a_talk_lies_whole_in_the_day_on_which_it_began(store: DuckDbStore, tmp_path: Path) -> None:
+def test_a_talk_lies_whole_in_the_day_on_which_it_began(store: Store, tmp_path: Path) -> None:
     keep(store, tmp_path / "audio", "late", when=datetime(2026, 3, 1, 23, 59, 59, tzinfo=UTC))
     keep(store, tmp_path / "audio", "next", when=datetime(2026, 3, 2, 0, 0, 1, tzinfo=UTC))
     done = export(store, tmp_path / "audio", tmp_path / "out")
@@ -81,7 +80,7 @@ def test_a_talk_lies_whole_in_the_day_on_which_it_began(store: DuckDbStore, tmp_
     assert found == [{"session_id": "late", "day": "2026-03-01"}, {"session_id": "next", "day": "2026-03-02"}]
 
 
-def test_every_row_of_the_store_is_in_the_export(store: DuckDbStore, tmp_path: Path) -> None:
+def test_every_row_of_the_store_is_in_the_export(store: Store, tmp_path: Path) -> None:
     keep(store, tmp_path / "audio", "one")
     export(store, tmp_path / "audio", tmp_path / "out")
     for table in EXPORTED:
@@ -95,7 +94,7 @@ def test_every_row_of_the_store_is_in_the_export(store: DuckDbStore, tmp_path: P
 
 
 @pytest.mark.parametrize("words", ["keep", "redact", "blank"])
-def test_fields_of_the_payload_are_columns_too(store: DuckDbStore, tmp_path: Path, words: Rule) -> None:
+def test_fields_of_the_payload_are_columns_too(store: Store, tmp_path: Path, words: Rule) -> None:
     keep(store, tmp_path / "audio", "one")
     export(store, tmp_path / "audio", tmp_path / "out", ExportOptions(words=words))
     told = read_schema(tmp_path / "out")["tables"]["events"]["columns"]
@@ -114,7 +113,7 @@ def test_columns_of_the_payload_are_fields_of_their_events() -> None:
             assert column.name in {field.name for field in dataclasses.fields(events.vocabulary()[kind])}, (column.name, kind)
 
 
-def test_frames_are_counted_by_how_long_they_took(store: DuckDbStore, tmp_path: Path) -> None:
+def test_frames_are_counted_by_how_long_they_took(store: Store, tmp_path: Path) -> None:
     for name in ("one", "two"):
         keep(store, tmp_path / "audio", name)
     done = export(store, tmp_path / "audio", tmp_path / "out", ExportOptions(sessions=["one"]))
@@ -129,7 +128,7 @@ def test_frames_are_counted_by_how_long_they_took(store: DuckDbStore, tmp_path: 
     }
 
 
-def test_filters(store: DuckDbStore, tmp_path: Path) -> None:
+def test_filters(store: Store, tmp_path: Path) -> None:
     keep(store, tmp_path / "audio", "a", when=datetime(2026, 1, 1, tzinfo=UTC), engine="classic")
     keep(store, tmp_path / "audio", "b", when=datetime(2026, 2, 1, tzinfo=UTC), engine="echo")
     keep(store, tmp_path / "audio", "c", when=datetime(2026, 3, 1, tzinfo=UTC), engine="echo", over=False)
@@ -155,7 +154,7 @@ def _everything(folder: Path) -> str:
     return "\n".join(str(row) for name in tables for row in rows(folder, name))
 
 
-def test_without_transcripts_nothing_that_was_said_is_left(store: DuckDbStore, tmp_path: Path) -> None:
+def test_without_transcripts_nothing_that_was_said_is_left(store: Store, tmp_path: Path) -> None:
     keep(store, tmp_path / "audio", "one")
     export(store, tmp_path / "audio", tmp_path / "out", ExportOptions(words="blank"))
     everything = _everything(tmp_path / "out")
@@ -167,7 +166,7 @@ def test_without_transcripts_nothing_that_was_said_is_left(store: DuckDbStore, t
     assert read_schema(tmp_path / "out")["options"]["words"] == "blank"
 
 
-def test_a_rating_goes_out_without_its_words_and_its_giver(store: DuckDbStore, tmp_path: Path) -> None:
+def test_a_rating_goes_out_without_its_words_and_its_giver(store: Store, tmp_path: Path) -> None:
     keep(store, tmp_path / "audio", "one")
     rate(store, "one", rater="Ann Lee", stars=4, note=f"ask her: {SECRET}")
     for words in ("keep", "redact", "blank"):
@@ -178,7 +177,7 @@ def test_a_rating_goes_out_without_its_words_and_its_giver(store: DuckDbStore, t
     assert (blank["rater"], blank["note"], blank["stars"]) == (None, None, 4)
 
 
-def test_redaction_takes_addresses_and_numbers_and_leaves_the_rest(store: DuckDbStore, tmp_path: Path) -> None:
+def test_redaction_takes_addresses_and_numbers_and_leaves_the_rest(store: Store, tmp_path: Path) -> None:
     keep(store, tmp_path / "audio", "one", text=f"well {SECRET}, or double five one two three four, at room 4711")
     export(store, tmp_path / "audio", tmp_path / "out", ExportOptions(words="redact"))
     everything = _everything(tmp_path / "out").replace(PROMPT, "")
@@ -193,7 +192,7 @@ def test_redaction_takes_addresses_and_numbers_and_leaves_the_rest(store: DuckDb
     assert json.loads(final["payload"])["start_samples"] == 12_345_678, "a place in session time is no secret"
 
 
-def test_prompts_stay_unless_they_are_to_go(store: DuckDbStore, tmp_path: Path) -> None:
+def test_prompts_stay_unless_they_are_to_go(store: Store, tmp_path: Path) -> None:
     keep(store, tmp_path / "audio", "one")
     export(store, tmp_path / "audio", tmp_path / "with", ExportOptions(words="blank"))
     export(store, tmp_path / "audio", tmp_path / "without", ExportOptions(prompts=False))
@@ -201,7 +200,7 @@ def test_prompts_stay_unless_they_are_to_go(store: DuckDbStore, tmp_path: Path) 
     assert [row["prompt"] for row in rows(tmp_path / "without", "personas")] == [None]
 
 
-def test_sound_goes_out_as_files_and_as_an_audio_feature(store: DuckDbStore, tmp_path: Path) -> None:
+def test_sound_goes_out_as_files_and_as_an_audio_feature(store: Store, tmp_path: Path) -> None:
     keep(store, tmp_path / "audio", "heard", frames=25)
     keep(store, tmp_path / "audio", "unheard")
     done = export(store, tmp_path / "audio", tmp_path / "out", ExportOptions(audio=True))
@@ -217,18 +216,18 @@ def test_sound_goes_out_as_files_and_as_an_audio_feature(store: DuckDbStore, tmp
     assert np.array_equal(sound[: 25 * 1_920, 0], np.concatenate([to_int16(stems(frame)[0]) for frame in range(25)]))
 
 
-def test_sound_and_redaction_contradict_each_other(store: DuckDbStore, tmp_path: Path) -> None:
+def test_sound_and_redaction_contradict_each_other(store: Store, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="the sound holds the words"):
         export(store, tmp_path, tmp_path / "out", ExportOptions(audio=True, words="redact"))
 
 
-def test_an_empty_store_exports_too(store: DuckDbStore, tmp_path: Path) -> None:
+def test_an_empty_store_exports_too(store: Store, tmp_path: Path) -> None:
     done = export(store, tmp_path, tmp_path / "out", ExportOptions())
     assert set(done.rows.values()) == {0}
     assert read_schema(tmp_path / "out")["tables"]["turns"]["columns"]["latency_ms"] == "DOUBLE"
 
 
-def test_a_folder_with_something_else_in_it_is_never_touched(store: DuckDbStore, tmp_path: Path) -> None:
+def test_a_folder_with_something_else_in_it_is_never_touched(store: Store, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     with pytest.raises(StoreError, match="not empty and no export"):
@@ -242,9 +241,7 @@ def test_a_folder_with_something_else_in_it_is_never_touched(store: DuckDbStore,
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 
-def test_an_export_that_fails_leaves_nothing_and_the_earlier_one(
-    store: DuckDbStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_export_that_fails_leaves_nothing_and_the_earlier_one(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keep(store, tmp_path / "audio", "one", frames=2)
     export(store, tmp_path / "audio", tmp_path / "out")
 
@@ -266,7 +263,7 @@ def test_what_is_no_export_is_told_apart(tmp_path: Path) -> None:
         read_schema(tmp_path)
 
 
-def test_every_table_of_a_talk_is_exported(store: DuckDbStore) -> None:
+def test_every_table_of_a_talk_is_exported(store: Store) -> None:
     """But the segments of a talk that goes on, which are no more when it is over."""
     found = store.query(
         "SELECT DISTINCT c.table_name FROM information_schema.columns c JOIN information_schema.tables t "
@@ -275,7 +272,7 @@ def test_every_table_of_a_talk_is_exported(store: DuckDbStore) -> None:
     assert {row["table_name"] for row in found} - {"voice_audio_segments"} == {table.source for table in EXPORTED} - {"voice_personas"}
 
 
-def test_every_text_column_is_known_as_words_or_as_plain(store: DuckDbStore) -> None:
+def test_every_text_column_is_known_as_words_or_as_plain(store: Store) -> None:
     for table in EXPORTED:
         known = PLAIN_COLUMNS[table.source] | COLUMNS.get(table.source, {}).keys() | {"payload", "prompt"}
         found = store.query("SELECT column_name, data_type FROM information_schema.columns WHERE table_name = $1", [table.source])

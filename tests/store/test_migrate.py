@@ -8,10 +8,11 @@ from typing import Any
 import duckdb
 import pytest
 
+from tests.private_postgres import PrivatePostgres
 from workbench.store.base import StoreError
 from workbench.store.duckdb_store import DuckDbStore
 from workbench.store.migrate import Migration, load_migrations, migrate, migrations_dir
-from workbench.store.tables import TABLES, insert_sql
+from workbench.store.tables import TABLES
 
 ORIGINAL = {
     "voice_sessions": "id session_id conversation_id mode persona voice_prompt started_at ended_at is_active metadata",
@@ -29,13 +30,8 @@ def duck() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @pytest.fixture
-def database(postgres: str, request: pytest.FixtureRequest) -> str:
-    import psycopg
-
-    name = request.node.name.lower().replace("[", "_").replace("]", "")[-60:]
-    with psycopg.connect(f"{postgres}/postgres", autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}"')
-    return f"{postgres}/{name}"
+def empty(postgres: PrivatePostgres) -> str:
+    return postgres.new_database()
 
 
 def connect_postgres(address: str) -> Any:
@@ -116,9 +112,9 @@ def test_files_have_no_byte_order_mark() -> None:
     assert not [path.name for path in migrations_dir().glob("*.sql") if path.read_bytes().startswith(b"\xef\xbb\xbf")]
 
 
-def test_postgres_takes_the_same_files_through_the_runner(database: str, duck: duckdb.DuckDBPyConnection) -> None:
+def test_postgres_takes_the_same_files_through_the_runner(empty: str, duck: duckdb.DuckDBPyConnection) -> None:
     migrate(duck)
-    with connect_postgres(database) as connection:
+    with connect_postgres(empty) as connection:
         assert len(migrate(connection)) == len(load_migrations())
         assert migrate(connection) == []
         assert connection.execute(COLUMNS).fetchall() == duck.execute(COLUMNS).fetchall()
@@ -127,27 +123,12 @@ def test_postgres_takes_the_same_files_through_the_runner(database: str, duck: d
             migrate(connection, [Migration(migration.version, f"{migration.sql} ") for migration in load_migrations()])
 
 
-def test_postgres_takes_the_same_files_through_psql_twice_and_then_the_runner(database: str) -> None:
+def test_postgres_takes_the_same_files_through_psql_twice_and_then_the_runner(empty: str) -> None:
     for _ in range(2):
         for path in sorted(migrations_dir().glob("*.sql")):
-            subprocess.run(["psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", database, "-f", path], check=True, capture_output=True)
-    with connect_postgres(database) as connection:
+            subprocess.run(["psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", empty, "-f", path], check=True, capture_output=True)
+    with connect_postgres(empty) as connection:
         assert len(migrate(connection)) == len(load_migrations())
-
-
-def test_postgres_takes_the_writers_inserts(database: str) -> None:
-    session = {"session_id": "text", "conversation_id": "text", "mode": "text", "is_active": "boolean", "metadata": "json"}
-    event = {"session_id": "text", "seq": "bigint", "kind": "text", "at_samples": "bigint", "noticed_samples": "bigint", "payload": "json"}
-    with connect_postgres(database) as connection:
-        migrate(connection)
-        for active in (True, False):
-            values = [["a", "b"], ["c", "c"], ["classic", "echo"], [active, True], ['{"n": 1}', None]]
-            connection.execute(insert_sql(TABLES["voice_sessions"], session), values)
-        connection.execute(insert_sql(TABLES["voice_events"], event), [["a", "a"], [0, 1], ["X", "Y"], [0, 0], [0, 48_000], ["{}", "[]"]])
-        found = connection.execute(
-            "SELECT session_id, is_active, last_activity - started_at FROM voice_session_overview ORDER BY 1"
-        ).fetchall()
-    assert [(row[0], row[1], row[2].total_seconds()) for row in found] == [("a", False, 2.0), ("b", True, 0.0)]
 
 
 def test_the_runner_says_when_a_folder_has_no_migrations(tmp_path: Path) -> None:

@@ -32,9 +32,12 @@ class RememberingApi:
 
 
 @pytest.fixture
-def exported(store: DuckDbStore, tmp_path: Path) -> Path:
+def exported(tmp_path: Path) -> Path:
+    store = DuckDbStore(":memory:")
     keep(store, tmp_path / "audio", "one", frames=3)
-    return export(store, tmp_path / "audio", tmp_path / "out", ExportOptions(audio=True, personas=["myca"])).folder
+    done = export(store, tmp_path / "audio", tmp_path / "out", ExportOptions(audio=True, personas=["myca"]))
+    store.close()
+    return done.folder
 
 
 def front_matter(text: str) -> dict[str, Any]:

@@ -7,15 +7,14 @@ import pytest
 from talk_script import chosen, closed, opened, play, tick, tool_started, turn
 
 from workbench.store import queries
-from workbench.store.base import StoreError
-from workbench.store.duckdb_store import DuckDbStore
+from workbench.store.base import Store, StoreError
 from workbench.store.recorder import Recorder
 
 STARTED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def filled(store: DuckDbStore, tmp_path: Path) -> DuckDbStore:
+def filled(store: Store, tmp_path: Path) -> Store:
     """Three talks, an hour apart: `a` and `b` over, `c` between them going on."""
     now = STARTED
     recorder = Recorder(store, tmp_path, wall_clock=lambda: now)
@@ -30,7 +29,7 @@ def filled(store: DuckDbStore, tmp_path: Path) -> DuckDbStore:
     return store
 
 
-def test_an_empty_store_has_zeros_and_no_latencies(store: DuckDbStore) -> None:
+def test_an_empty_store_has_zeros_and_no_latencies(store: Store) -> None:
     assert queries.stats(store) == {"active_sessions": 0, "total_sessions": 0, "total_turns": 0, "total_tool_invocations": 0}
     assert queries.list_sessions(store) == []
     assert queries.latencies(store) == {}
@@ -38,11 +37,11 @@ def test_an_empty_store_has_zeros_and_no_latencies(store: DuckDbStore) -> None:
     assert queries.read_events(store, "nobody") == []
 
 
-def test_the_four_totals(filled: DuckDbStore) -> None:
+def test_the_four_totals(filled: Store) -> None:
     assert queries.stats(filled) == {"active_sessions": 1, "total_sessions": 3, "total_turns": 5, "total_tool_invocations": 1}
 
 
-def test_talks_going_on_come_first_then_the_newest(filled: DuckDbStore) -> None:
+def test_talks_going_on_come_first_then_the_newest(filled: Store) -> None:
     rows = queries.list_sessions(filled)
     assert [row["session_id"] for row in rows] == ["c", "b", "a"]
     first = rows[0]
@@ -62,11 +61,11 @@ def test_talks_going_on_come_first_then_the_newest(filled: DuckDbStore) -> None:
         ({"persona": "myca' OR TRUE --"}, ""),
     ],
 )
-def test_filters(filled: DuckDbStore, filters: dict[str, object], found: str) -> None:
+def test_filters(filled: Store, filters: dict[str, object], found: str) -> None:
     assert "".join(row["session_id"] for row in queries.list_sessions(filled, **filters)) == found  # type: ignore[arg-type]  # mixed values
 
 
-def test_latencies_are_measured_or_none(filled: DuckDbStore) -> None:
+def test_latencies_are_measured_or_none(filled: Store) -> None:
     found = queries.latencies(filled)
     assert found["classic"] == {
         "n": 3,
@@ -81,7 +80,7 @@ def test_latencies_are_measured_or_none(filled: DuckDbStore) -> None:
     assert queries.latencies(filled, since=STARTED + timedelta(hours=5)) == {}
 
 
-def test_deleting_a_talk_takes_its_rows_and_its_sound_and_nothing_else(filled: DuckDbStore, tmp_path: Path) -> None:
+def test_deleting_a_talk_takes_its_rows_and_its_sound_and_nothing_else(filled: Store, tmp_path: Path) -> None:
     assert (tmp_path / "a.flac").exists()
     assert queries.delete_session(filled, tmp_path, "a")
     assert not (tmp_path / "a.flac").exists()
@@ -91,7 +90,7 @@ def test_deleting_a_talk_takes_its_rows_and_its_sound_and_nothing_else(filled: D
     assert not queries.delete_session(filled, tmp_path, "a")
 
 
-def test_a_talk_going_on_or_being_joined_is_not_deleted(filled: DuckDbStore, tmp_path: Path) -> None:
+def test_a_talk_going_on_or_being_joined_is_not_deleted(filled: Store, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="End it first"):
         queries.delete_session(filled, tmp_path, "c")
     (tmp_path / "b").mkdir()
@@ -101,6 +100,6 @@ def test_a_talk_going_on_or_being_joined_is_not_deleted(filled: DuckDbStore, tmp
 
 
 @pytest.mark.parametrize("hostile", ["../a", "", "a/../../b", "x" * 65])
-def test_only_ids_reach_the_disk(filled: DuckDbStore, tmp_path: Path, hostile: str) -> None:
+def test_only_ids_reach_the_disk(filled: Store, tmp_path: Path, hostile: str) -> None:
     with pytest.raises(ValueError, match="is not an id"):
         queries.delete_session(filled, tmp_path, hostile)

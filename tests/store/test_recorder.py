@@ -16,19 +16,18 @@ from workbench import events
 from workbench.events import Event
 from workbench.personas import Persona
 from workbench.store import queries
-from workbench.store.base import StoreError
-from workbench.store.duckdb_store import DuckDbStore
+from workbench.store.base import Store, StoreError
 from workbench.store.recorder import Recorder
 
 STARTED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def recorder(store: DuckDbStore, tmp_path: Path) -> Recorder:
+def recorder(store: Store, tmp_path: Path) -> Recorder:
     return Recorder(store, tmp_path / "audio", recording=False, wall_clock=lambda: STARTED)
 
 
-def session(store: DuckDbStore, session_id: str = "talk-1") -> dict[str, Any]:
+def session(store: Store, session_id: str = "talk-1") -> dict[str, Any]:
     store.flush()
     found = queries.get_session(store, session_id)
     assert found is not None
@@ -39,7 +38,7 @@ def at(seconds: float) -> dict[str, Any]:
     return {"at_samples": round(seconds * 24_000), "noticed_samples": round(seconds * 24_000)}
 
 
-def test_a_talk_becomes_rows(store: DuckDbStore, recorder: Recorder) -> None:
+def test_a_talk_becomes_rows(store: Store, recorder: Recorder) -> None:
     barge_in = events.BargeIn(
         **at(4.5),
         barge_in_id="b-1",
@@ -80,18 +79,18 @@ def test_a_talk_becomes_rows(store: DuckDbStore, recorder: Recorder) -> None:
     assert (interrupted["stop_latency_ms"], interrupted["cancelled_text"]) == (200.0, "nine")
 
 
-def test_a_talk_is_listed_as_active_from_its_first_event(store: DuckDbStore, recorder: Recorder) -> None:
+def test_a_talk_is_listed_as_active_from_its_first_event(store: Store, recorder: Recorder) -> None:
     recorder.observer().on_event(opened())
     found = session(store)
     assert (found["is_active"], found["mode"], found["engine"]) == (True, "unknown", None)
 
 
-def test_an_engine_without_a_mode_of_its_own_is_other(store: DuckDbStore, recorder: Recorder) -> None:
+def test_an_engine_without_a_mode_of_its_own_is_other(store: Store, recorder: Recorder) -> None:
     play(recorder.observer(), opened(), chosen("moshi-from-next-year"))
     assert (session(store)["mode"], session(store)["engine"]) == ("other", "moshi-from-next-year")
 
 
-def test_a_tool_has_its_row_from_its_start_and_the_row_ends_with_the_result(store: DuckDbStore, recorder: Recorder) -> None:
+def test_a_tool_has_its_row_from_its_start_and_the_row_ends_with_the_result(store: Store, recorder: Recorder) -> None:
     observer = recorder.observer()
     play(observer, opened(), chosen(), tool_started(2.0))
     (running,) = session(store)["tool_invocations"]
@@ -118,14 +117,14 @@ def test_a_tool_has_its_row_from_its_start_and_the_row_ends_with_the_result(stor
     assert (finished["started_at"], finished["completed_at"]) == (STARTED + timedelta(seconds=2), STARTED + timedelta(seconds=2.3))
 
 
-def test_a_failed_tool_leaves_its_error(store: DuckDbStore, recorder: Recorder) -> None:
+def test_a_failed_tool_leaves_its_error(store: Store, recorder: Recorder) -> None:
     failed = events.ToolFailed(**at(3), invocation_id="call-1", tool="time_in", error="connection refused", latency_ms=12.0)
     play(recorder.observer(), opened(), tool_started(), failed)
     (row,) = session(store)["tool_invocations"]
     assert (row["status"], row["error"], row["latency_ms"], row["result"]) == ("error", "connection refused", 12.0, None)
 
 
-def test_a_late_result_is_kept_and_the_invocation_stays_cancelled(store: DuckDbStore, recorder: Recorder) -> None:
+def test_a_late_result_is_kept_and_the_invocation_stays_cancelled(store: Store, recorder: Recorder) -> None:
     cancelled = events.ToolCancelled(**at(3), invocation_id="call-1", tool="time_in", reason="changed mind")
     late = events.ToolFinished(**at(4), invocation_id="call-1", tool="time_in", result=9, spoken="nine", latency_ms=2_000.0)
     play(recorder.observer(), opened(), tool_started(), cancelled, late)
@@ -133,7 +132,7 @@ def test_a_late_result_is_kept_and_the_invocation_stays_cancelled(store: DuckDbS
     assert (row["status"], row["error"], row["result"]) == ("cancelled", "changed mind", 9)
 
 
-def test_a_proposed_action_is_confirmed_or_refused(store: DuckDbStore, recorder: Recorder) -> None:
+def test_a_proposed_action_is_confirmed_or_refused(store: Store, recorder: Recorder) -> None:
     def proposed(invocation_id: str) -> Event:
         return events.ToolProposed(
             **at(1),
@@ -154,7 +153,7 @@ def test_a_proposed_action_is_confirmed_or_refused(store: DuckDbStore, recorder:
     assert (rows["b"]["error"], rows["b"]["tier"]) == ("the user said no", "destructive")
 
 
-def test_two_talks_may_number_their_turns_alike(store: DuckDbStore, recorder: Recorder) -> None:
+def test_two_talks_may_number_their_turns_alike(store: Store, recorder: Recorder) -> None:
     for session_id in ("a", "b"):
         play(recorder.observer(), opened(session_id), turn("1", "user", 0, 1), tool_started(invocation_id="1"), closed(2))
     assert len(session(store, "a")["turns"]) == len(session(store, "b")["turns"]) == 1
@@ -162,7 +161,7 @@ def test_two_talks_may_number_their_turns_alike(store: DuckDbStore, recorder: Re
 
 
 @pytest.mark.parametrize("hostile", ["../../etc/passwd", "", "a" * 65, "a b", "a\n", "a\x00", "ü", "a.flac"])
-def test_what_is_no_id_never_becomes_a_row_or_a_file(store: DuckDbStore, tmp_path: Path, hostile: str) -> None:
+def test_what_is_no_id_never_becomes_a_row_or_a_file(store: Store, tmp_path: Path, hostile: str) -> None:
     recorder = Recorder(store, tmp_path / "audio")
     with pytest.raises(ValueError, match="is not an id"):
         recorder.observer().on_event(opened(hostile))
@@ -179,7 +178,7 @@ def test_a_talk_begins_with_its_opening(recorder: Recorder) -> None:
         recorder.observer().on_event(tick(1))
 
 
-def test_a_persona_is_kept_once_for_each_content(store: DuckDbStore, recorder: Recorder) -> None:
+def test_a_persona_is_kept_once_for_each_content(store: Store, recorder: Recorder) -> None:
     first = Persona("myca", "Myca", "NATF2", "assistant", "You are Myca.", ("*",), {"temp": 0.7})
     second = Persona("myca", "Myca", "NATF2", "assistant", "You are Myca, and brief.")
     for persona in (first, second, first):
@@ -234,7 +233,7 @@ ANY_EVENT = st.one_of(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(ANY_EVENT, max_size=12))
-def test_any_event_comes_back_from_its_row(store: DuckDbStore, talk: list[Event]) -> None:
+def test_any_event_comes_back_from_its_row(store: Store, talk: list[Event]) -> None:
     session_id = f"talk-{next(NUMBERS)}"
     observer = Recorder(store, Path("unused"), recording=False).observer()
     first, last = opened(session_id), closed(9.0)
@@ -243,7 +242,7 @@ def test_any_event_comes_back_from_its_row(store: DuckDbStore, talk: list[Event]
     assert queries.read_events(store, session_id) == [first, *talk, last]
 
 
-def test_derived_rows_survive_any_talk(store: DuckDbStore, recorder: Recorder) -> None:
+def test_derived_rows_survive_any_talk(store: Store, recorder: Recorder) -> None:
     dirty = "a\x00b\ud800"
     talk = (
         opened(),
@@ -264,7 +263,7 @@ def test_derived_rows_survive_any_talk(store: DuckDbStore, recorder: Recorder) -
     assert len(queries.read_events(store, "talk-1")) == len(talk)
 
 
-def test_an_event_of_a_later_version_is_named(store: DuckDbStore, recorder: Recorder) -> None:
+def test_an_event_of_a_later_version_is_named(store: Store, recorder: Recorder) -> None:
     play(recorder.observer(), opened())
     store.flush()
     store.write(("UPDATE voice_events SET kind = 'Telepathy'", []))

@@ -10,7 +10,7 @@ import pytest
 from tests.store.talk_script import chosen, closed, opened, play, turn
 from workbench.dynamics import barge_ins, definitions, segments, turns
 from workbench.events import Event, SessionClosed, TurnEnded
-from workbench.store.duckdb_store import DuckDbStore
+from workbench.store.base import Store
 from workbench.store.recorder import Recorder
 from workbench.store.recovery import recover
 from workbench.store.rescore import rescore
@@ -27,7 +27,7 @@ REPLIES = ["one two three four five six seven eight nine ten", "eleven twelve th
 
 
 @pytest.fixture
-async def recorded(store: DuckDbStore, tmp_path: Path) -> DuckDbStore:
+async def recorded(store: Store, tmp_path: Path) -> Store:
     recorder = Recorder(store, tmp_path / "audio")
     result = await run_talk(CLIP, engines=[ScriptedEngine(REPLIES)], asr=ScriptedAsr(WORDS), tones=True, observers=[recorder.observer()])
     assert result.of(SessionClosed)
@@ -36,15 +36,15 @@ async def recorded(store: DuckDbStore, tmp_path: Path) -> DuckDbStore:
     return store
 
 
-def derived(store: DuckDbStore) -> dict[str, list[dict[str, object]]]:
+def derived(store: Store) -> dict[str, list[dict[str, object]]]:
     return {table: store.query(f"SELECT * FROM {table} ORDER BY id") for table in ("voice_turns", "voice_barge_in_events")}
 
 
-def scored_by(store: DuckDbStore) -> list[str | None]:
+def scored_by(store: Store) -> list[str | None]:
     return [row["scored_by"] for row in store.query("SELECT scored_by FROM voice_sessions")]
 
 
-async def test_unchanged_definitions_change_nothing(recorded: DuckDbStore) -> None:
+async def test_unchanged_definitions_change_nothing(recorded: Store) -> None:
     before = derived(recorded)
     assert len(before["voice_turns"]) >= 4
     assert any(row["interrupted"] for row in before["voice_turns"])
@@ -55,7 +55,7 @@ async def test_unchanged_definitions_change_nothing(recorded: DuckDbStore) -> No
     assert derived(recorded) == before
 
 
-async def test_a_full_duplex_talk_is_derived_alike(store: DuckDbStore, tmp_path: Path) -> None:
+async def test_a_full_duplex_talk_is_derived_alike(store: Store, tmp_path: Path) -> None:
     recorder = Recorder(store, tmp_path / "audio")
     await run_talk(CLIP, engines=[EchoEngine()], asr=ScriptedAsr(WORDS), tones=True, observers=[recorder.observer()])
     recorder.close()
@@ -66,13 +66,13 @@ async def test_a_full_duplex_talk_is_derived_alike(store: DuckDbStore, tmp_path:
     assert derived(store) == before
 
 
-async def test_talks_scored_by_todays_definitions_are_not_looked_at(recorded: DuckDbStore) -> None:
+async def test_talks_scored_by_todays_definitions_are_not_looked_at(recorded: Store) -> None:
     assert scored_by(recorded) == [definitions.version()]
     done = rescore(recorded)
     assert (done.changed, done.unchanged) == ([], 0)
 
 
-async def test_a_changed_definition_scores_old_talks_again(recorded: DuckDbStore, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_changed_definition_scores_old_talks_again(recorded: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     before = derived(recorded)
     old_version = definitions.version()
     # Stopping within 50 ms is now what yielding means: the agent that needed longer talked on.
@@ -91,7 +91,7 @@ async def test_a_changed_definition_scores_old_talks_again(recorded: DuckDbStore
     assert derived(recorded) == before, "back under the old definition, row for row"
 
 
-async def test_turns_that_come_and_go_keep_the_ids_of_those_that_stay(recorded: DuckDbStore, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_turns_that_come_and_go_keep_the_ids_of_those_that_stay(recorded: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     before = derived(recorded)["voice_turns"]
     monkeypatch.setattr(turns, "TURN_PAUSE_MS", 0)
     monkeypatch.setattr(segments, "IPU_PAUSE_MS", 10)
@@ -110,7 +110,7 @@ async def test_turns_that_come_and_go_keep_the_ids_of_those_that_stay(recorded: 
     )
 
 
-async def test_a_crashed_talk_gets_the_turns_it_was_too_late_for(store: DuckDbStore, tmp_path: Path) -> None:
+async def test_a_crashed_talk_gets_the_turns_it_was_too_late_for(store: Store, tmp_path: Path) -> None:
     recorder = Recorder(store, tmp_path / "audio", recording=False)
 
     class CutOff:
@@ -136,7 +136,7 @@ async def test_a_crashed_talk_gets_the_turns_it_was_too_late_for(store: DuckDbSt
     assert [row["speaker"] for row in derived(store)["voice_turns"]][:1] == ["user"]
 
 
-def test_conversations_in_text_are_left_as_they_are(store: DuckDbStore, tmp_path: Path) -> None:
+def test_conversations_in_text_are_left_as_they_are(store: Store, tmp_path: Path) -> None:
     recorder = Recorder(store, tmp_path / "audio", recording=False)
     play(recorder.observer(), opened("text-talk"), chosen("text"), turn("t-1", "user", 1, 1), turn("t-2", "agent", 1, 2), closed(3))
     store.flush()
@@ -146,7 +146,7 @@ def test_conversations_in_text_are_left_as_they_are(store: DuckDbStore, tmp_path
     assert derived(store) == before
 
 
-def test_a_talk_with_an_event_of_a_newer_version_is_left_and_told(store: DuckDbStore, tmp_path: Path) -> None:
+def test_a_talk_with_an_event_of_a_newer_version_is_left_and_told(store: Store, tmp_path: Path) -> None:
     recorder = Recorder(store, tmp_path / "audio", recording=False)
     play(recorder.observer(), opened("odd"), chosen(), turn("t-1", "user", 1, 2), closed(3))
     store.flush()

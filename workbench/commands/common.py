@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder for the database and recordings (WORKBENCH_DATA_DIR).")]
-Db = Annotated[str | None, typer.Option("--db", help="DuckDB file (WORKBENCH_DB); else workbench.duckdb in the data folder.")]
+Db = Annotated[
+    str | None, typer.Option("--db", help="DuckDB file or postgresql:// address (WORKBENCH_DB); else a file in the data folder.")
+]
 ToolsFile = Annotated[
     Path | None, typer.Option("--tools-file", help="TOML file of the tools (WORKBENCH_TOOLS_FILE); else ./workbench.toml.")
 ]

@@ -14,10 +14,10 @@ from workbench.commands.common import CommandError, DataDir, Db, Json, load_sett
 from workbench.commands.remote import fetch_folder
 from workbench.settings import Settings
 from workbench.store.base import StoreError
-from workbench.store.duckdb_store import DuckDbStore
 from workbench.store.export import ExportOptions, check_folder, read_schema
 from workbench.store.export import export as write_export
 from workbench.store.hub import check_repo, push
+from workbench.store.opening import open_store
 
 
 def moment(text: str | None, option: str) -> datetime | None:
@@ -81,7 +81,7 @@ def export(
 def _written(settings: Settings, folder: Path, options: ExportOptions, *, replace: bool) -> dict[str, Any]:
     """The export of the store on this machine."""
     try:
-        store = DuckDbStore(settings.database)
+        store = open_store(settings.database)
     except StoreError as error:
         if "is held by process" in str(error):
             raise StoreError(f"{error} A running server exports with --url http://HOST:PORT.") from error

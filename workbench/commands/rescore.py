@@ -14,7 +14,7 @@ from rich.progress import Progress
 from workbench.commands.common import DataDir, Db, Json, load_settings, say, show, told_plainly
 from workbench.commands.export import moment
 from workbench.commands.remote import ask
-from workbench.store.duckdb_store import DuckDbStore
+from workbench.store.opening import open_store
 from workbench.store.rescore import Rescored
 from workbench.store.rescore import rescore as score_again
 
@@ -41,7 +41,7 @@ def rescore(
 
 def _here(database: str, since: datetime | None, *, every: bool) -> Rescored:
     """The store on this machine, with a bar."""
-    store = DuckDbStore(database)
+    store = open_store(database)
     try:
         with Progress(console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("Rescoring", total=None)

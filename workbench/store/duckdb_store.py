@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import re
 import threading
 import uuid
-from collections.abc import Sequence
-from concurrent.futures import Future
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from workbench.store import migrate
-from workbench.store.base import OnFailure, Row, Statement, StoreError
-from workbench.store.tables import TABLES, Batch, Pending, Table, insert_sql
+from workbench.store.base import OnFailure, Row, StoreError
+from workbench.store.buffered_store import FLUSH_S, WAITING_ROWS_MAX, BufferedStore
+from workbench.store.tables import TABLES, Table, insert_sql
 from workbench.store.values import from_database
 
-log = logging.getLogger(__name__)
-
-FLUSH_S = 1.0
-"""Longest that a row waits for its commit, beside the commit itself. What is promised outside is 2 s."""
-WAITING_ROWS_MAX = 200_000
-"""Rows kept in memory while the disk refuses them: over an hour of eight talks."""
 MEMORY_LIMIT = "512MB"
 
-_ROW_AT_FAULT = (duckdb.IntegrityError, duckdb.DataError, duckdb.ProgrammingError, TypeError, OverflowError)
-"""Errors that come again whenever the same row is tried; all others may pass (a full disk, a lock)."""
+_ROWS_FAULTS = (duckdb.IntegrityError, duckdb.DataError, duckdb.ProgrammingError, TypeError, OverflowError)
 
 
-class DuckDbStore:
+class DuckDbStore(BufferedStore):
     """A `Store` in the file `path`, which is created and migrated when needed. `":memory:"` keeps nothing, for tests.
 
     Raises StoreError when the file is held by another process, is no database, or cannot be written.
@@ -45,9 +37,8 @@ class DuckDbStore:
         waiting_rows_max: int = WAITING_ROWS_MAX,
         on_failure: OnFailure | None = None,
     ) -> None:
+        super().__init__(str(path), flush_s=flush_s, waiting_rows_max=waiting_rows_max, on_failure=on_failure)
         self.path = path
-        self._flush_s = flush_s
-        self._on_failure = on_failure
         self._root = _connect(path)
         try:
             migrate.migrate(self._root)
@@ -60,52 +51,8 @@ class DuckDbStore:
         self._columns = _columns(self._root)
         self._cursors = threading.local()
         self._rooted = threading.Lock()
-
-        self._changed = threading.Condition()
-        self._pending = Pending(waiting_rows_max)
-        self._taken = 0
-        self._jobs: list[tuple[Sequence[Statement], Future[None]]] = []
-        self._urgent = False
-        self._closing = False
-        self._failure: str | None = None
-        self._lost = 0
         self._writer = self._root.cursor()
-        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
-        self._thread.start()
-
-    @property
-    def failure(self) -> str | None:
-        return self._failure
-
-    @property
-    def waiting_rows(self) -> int:
-        with self._changed:
-            return len(self._pending) + self._taken
-
-    @property
-    def lost_rows(self) -> int:
-        return self._lost
-
-    def append(self, table: str, row: Row, *, urgent: bool = False) -> None:
-        spec = TABLES[table]
-        with self._changed:
-            self._refuse_when_closed()
-            if not self._pending.add(spec, row):
-                self._lost += 1
-            if urgent:
-                self._urgent = True
-                self._changed.notify()
-
-    def flush(self) -> None:
-        self.write()
-
-    def write(self, *statements: Statement) -> None:
-        done: Future[None] = Future()
-        with self._changed:
-            self._refuse_when_closed()
-            self._jobs.append((statements, done))
-            self._changed.notify()
-        done.result()
+        self._start()
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
         try:
@@ -118,25 +65,6 @@ class DuckDbStore:
         is_json = [str(column[1]) == "JSON" for column in described]
         return [{n: from_database(v, is_json=j) for n, v, j in zip(names, row, is_json, strict=True)} for row in rows]
 
-    def close(self) -> None:
-        with self._changed:
-            if self._closing:
-                return
-            self._closing = True
-            self._changed.notify()
-        self._thread.join()
-        if left := len(self._pending):
-            self._lost += left
-            log.error("%d rows could not be written before the store was closed: %s", left, self._failure)
-        self._writer.close()
-        with self._rooted:
-            # Closes the cursors of all threads too, so that the file is free.
-            self._root.close()
-            # Threads may outlive the store, and the binding complains of every connection object that is left when Python ends.
-            del self._root, self._writer, self._cursors
-
-    # --- readers -----------------------------------------------------------------------------------------------------
-
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         with self._rooted:
             self._refuse_when_closed()
@@ -145,41 +73,10 @@ class DuckDbStore:
                 cursor = self._cursors.cursor = self._root.cursor()
             return cursor
 
-    def _refuse_when_closed(self) -> None:
-        if self._closing:
-            raise StoreError("the store is closed. Open it again to read or write.")
-
     # --- the writer's thread -----------------------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        closing = False
-        while not closing:
-            with self._changed:
-                self._changed.wait_for(lambda: self._urgent or self._jobs or self._closing, timeout=self._flush_s)
-                closing = self._closing
-                self._urgent = False
-                jobs, self._jobs = self._jobs, []
-                batch = self._pending.take()
-                self._taken = sum(map(len, batch.values()))
-            self._write_batch(batch)
-            for statements, done in jobs:
-                self._run_job(statements, done)
-
-    def _run_job(self, statements: Sequence[Statement], done: Future[None]) -> None:
-        if self._failure:
-            done.set_exception(StoreError(self._failure))
-            return
-        try:
-            with self._transaction():
-                for sql, params in statements:
-                    self._writer.execute(sql, list(params))
-        except Exception as error:  # noqa: BLE001 - handed to the caller, who waits in another thread
-            done.set_exception(StoreError(f"the write failed: {error}. {_mend(error)}"))
-        else:
-            done.set_result(None)
-
     @contextlib.contextmanager
-    def _transaction(self) -> Any:
+    def _transaction(self) -> Iterator[None]:
         self._writer.begin()
         try:
             yield
@@ -190,69 +87,31 @@ class DuckDbStore:
                 self._writer.rollback()
             raise
 
-    def _write_batch(self, batch: Batch) -> None:
-        left = batch
-        try:
-            if batch:
-                with self._transaction():
-                    for name, rows in batch.items():
-                        self._insert(TABLES[name], rows)
-        except _ROW_AT_FAULT:
-            left, error = self._write_singly(batch)
-        except Exception as caught:  # noqa: BLE001 - the thread must live on: the rows are kept and the failure is shown
-            error = caught
-        else:
-            left, error = {}, None
-        with self._changed:
-            self._taken = 0
-            self._lost += self._pending.put_back(left)
-        if error is None:
-            if batch and self._failure:
-                log.warning("the store writes again; %d rows were lost since it was opened", self._lost)
-                self._failure = None
-        else:
-            self._fail(error)
-
-    def _write_singly(self, batch: Batch) -> tuple[Batch, Exception | None]:
-        """Finds the rows that the database refuses, and loses only them. Returns what must be tried again, and why."""
-        left: dict[str, list[Row]] = {}
-        stopped: Exception | None = None
-        for name, rows in batch.items():
-            refused: list[str] = []
-            for row in rows:
-                if stopped is None:
-                    try:
-                        self._insert(TABLES[name], [row])
-                        continue
-                    except _ROW_AT_FAULT as error:
-                        # The error's own words quote the values of the row.
-                        refused.append(f"{[row.get(column) for column in TABLES[name].key]} ({type(error).__name__})")
-                        continue
-                    except Exception as error:  # noqa: BLE001 - as in _write_batch
-                        stopped = error
-                left.setdefault(name, []).append(row)
-            if refused:
-                with self._changed:
-                    self._lost += len(refused)
-                log.error("%d rows of %s were refused and are lost, the first with key %s", len(refused), name, refused[0])
-        return left, stopped
-
-    def _insert(self, table: Table, rows: Sequence[Row]) -> None:
+    def _insert(self, table: Table, rows: Sequence[Row], *, again: bool) -> None:
+        # A transaction that broke off in this process has committed nothing, so `again` makes no difference.
         known = self._columns[table.name]
         columns = {name: known[name] for name in rows[0]}
         self._writer.execute(insert_sql(table, columns), [[row[name] for row in rows] for name in columns])
 
-    def _fail(self, error: Exception) -> None:
-        first = self._failure is None
-        kept = self.waiting_rows
-        self._failure = f"{self.path} cannot be written: {error}. {_mend(error)} {kept} rows wait in memory, {self._lost} are lost."
-        if first:
-            log.error("%s", self._failure)
-            if self._on_failure:
-                try:
-                    self._on_failure(self._failure)
-                except Exception:
-                    log.exception("whoever is told of the store's failure has failed")
+    def _execute(self, sql: str, params: Sequence[Any]) -> None:
+        self._writer.execute(sql, list(params))
+
+    def _idle(self) -> None:
+        """There is no connection that could break."""
+
+    def _rows_fault(self, error: Exception) -> bool:
+        return isinstance(error, _ROWS_FAULTS)
+
+    def _mend(self, error: Exception) -> str:
+        return _mend(error)
+
+    def _release(self) -> None:
+        self._writer.close()
+        with self._rooted:
+            # Closes the cursors of all threads too, so that the file is free.
+            self._root.close()
+            # Threads may outlive the store, and the binding complains of every connection object that is left when Python ends.
+            del self._root, self._writer, self._cursors
 
 
 def _connect(path: Path | str) -> duckdb.DuckDBPyConnection:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -117,23 +119,22 @@ def export(
     """Writes the talks that are over and match `options` into `folder`, which must not exist, or be empty, or with `replace` be an
     earlier export. It appears under its name only when it is whole.
 
-    Raises StoreError: a store that is not DuckDB, a folder in use, options that contradict each other, a disk that refuses.
+    Raises StoreError: a folder in use, options that contradict each other, a database that cannot be read, a disk that refuses.
     """
     options = options or ExportOptions()
     options.check()
-    if not isinstance(store, DuckDbStore):
-        raise StoreError("only a DuckDB store can be exported.")
     check_folder(folder, replace=replace)
     part = folder.with_name(f".{folder.name}.part-{os.getpid()}")
     shutil.rmtree(part, ignore_errors=True)
     try:
         part.mkdir(parents=True)
-        tables, going_on = _write_tables(store, part, options, progress)
         without_sound = 0
-        if options.audio and tables[SESSIONS.name].rows:
-            progress("Copying the sound.")
-            without_sound = export_audio(store, audio_dir, part, _sessions(part))
-        _write_schema(store, part, options, tables, {"left_out_going_on": going_on, "without_sound": without_sound})
+        with _in_duckdb(store, part, options, progress) as (source, going_on):
+            tables = _write_tables(source, part, options, progress)
+            if options.audio and tables[SESSIONS.name].rows:
+                progress("Copying the sound.")
+                without_sound = export_audio(source, audio_dir, part, _sessions(part))
+            _write_schema(source, part, options, tables, {"left_out_going_on": going_on, "without_sound": without_sound})
         if folder.exists():
             shutil.rmtree(folder)
         part.rename(folder)
@@ -172,10 +173,32 @@ def check_folder(folder: Path, *, replace: bool) -> None:
         raise StoreError(f"{folder} holds an export. Choose another folder, or replace it with --replace.")
 
 
-def _write_tables(store: DuckDbStore, part: Path, options: ExportOptions, progress: Progress) -> tuple[dict[str, _Count], int]:
+@contextmanager
+def _in_duckdb(store: Store, part: Path, options: ExportOptions, progress: Progress) -> Iterator[tuple[DuckDbStore, int]]:
+    """A DuckDB store with the talks in it, for as long as they are written out, and how many were left out because they go on."""
+    where, values = _conditions(options)
+    if isinstance(store, DuckDbStore):
+        counted = store.query(f"SELECT count(*) AS n FROM voice_sessions WHERE is_active AND {where}", values)  # noqa: S608 - see _conditions
+        yield store, counted[0]["n"]
+        return
+    # Only now: psycopg comes with an extra.
+    from workbench.store.copying import copy_talks
+    from workbench.store.postgres_store import PostgresStore
+
+    if not isinstance(store, PostgresStore):
+        raise StoreError(f"{type(store).__name__} is no store that can be exported. Export from DuckDB or PostgreSQL.")
+    with tempfile.TemporaryDirectory(dir=part.parent, prefix=f"{part.name}-") as scratch:
+        copied = DuckDbStore(Path(scratch) / "talks.duckdb")
+        try:
+            going_on = copy_talks(store, copied, where, values, progress)
+            yield copied, going_on
+        finally:
+            copied.close()
+
+
+def _write_tables(store: DuckDbStore, part: Path, options: ExportOptions, progress: Progress) -> dict[str, _Count]:
     where, values = _conditions(options)
     store.query(f"SET partitioned_write_flush_threshold = {ROWS_HELD}")
-    going_on = store.query(f"SELECT count(*) AS n FROM voice_sessions WHERE is_active AND {where}", values)[0]["n"]  # noqa: S608 - see _conditions
     tables: dict[str, _Count] = {}
     for table in EXPORTED:
         columns = column_types(store, table.source)
@@ -203,7 +226,7 @@ def _write_tables(store: DuckDbStore, part: Path, options: ExportOptions, progre
         progress(f"Writing {derived.name}.")
         rows = _derive(store, part, derived) if all(tables[name].rows for name in derived.sources) else 0
         tables[derived.name] = _Count(rows, derived.columns, partitioned=False)
-    return tables, going_on
+    return tables
 
 
 def _derive(store: DuckDbStore, part: Path, table: DerivedTable) -> int:
@@ -217,9 +240,9 @@ def _conditions(options: ExportOptions) -> tuple[str, list[Any]]:
     filters: list[tuple[str, Any]] = [
         ("started_at >= {}", options.since),
         ("started_at < {}", options.until),
-        ("list_contains({}::VARCHAR[], persona)", list(options.personas) or None),
-        ("list_contains({}::VARCHAR[], engine)", list(options.engines) or None),
-        ("list_contains({}::VARCHAR[], session_id)", list(options.sessions) or None),
+        ("persona = ANY({}::VARCHAR[])", list(options.personas) or None),
+        ("engine = ANY({}::VARCHAR[])", list(options.engines) or None),
+        ("session_id = ANY({}::VARCHAR[])", list(options.sessions) or None),
     ]
     used = [(condition, value) for condition, value in filters if value is not None]
     where = " AND ".join(condition.format(f"${number}") for number, (condition, _value) in enumerate(used, start=1))

@@ -22,11 +22,12 @@ async def personas(settings: Settings) -> Finding:
 
 
 async def database(settings: Settings) -> Finding:
+    from workbench.store.address import is_postgres, shown
     from workbench.store.base import StoreError
-    from workbench.store.duckdb_store import DuckDbStore
+    from workbench.store.opening import open_store
 
     def trial() -> int:
-        store = DuckDbStore(settings.database)
+        store = open_store(settings.database)
         try:
             return len(store.query("SELECT version FROM schema_migrations"))
         finally:
@@ -37,5 +38,6 @@ async def database(settings: Settings) -> Finding:
     except StoreError as error:
         if "is held by process" in str(error):
             return Finding("database", "warning", str(error), "workbench doctor --data-dir ~/workbench")
-        return Finding("database", "error", str(error), "workbench doctor --data-dir ~/workbench")
-    return Finding("database", "ok", f"{settings.database} opens, with {applied} migrations applied.")
+        other = "--db postgresql://USER@HOST/NAME" if is_postgres(settings.database) else "--data-dir ~/workbench"
+        return Finding("database", "error", str(error), f"workbench doctor {other}")
+    return Finding("database", "ok", f"{shown(settings.database)} opens, with {applied} migrations applied.")
