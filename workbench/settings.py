@@ -57,7 +57,8 @@ class Settings(BaseSettings):
     personas_dir: Path | None = None
     """Folder of persona files; None = the ones that are shipped."""
     allowed_origins: Listed = ()
-    """Origins (`https://host`, comma-separated) that may open WebSockets besides the page itself."""
+    """Origins (`https://host`, comma-separated) whose pages may use the API and open talks besides our own, and whose names this server is
+    known by; `*` = all."""
 
     password: SecretStr | None = None
     """Asked for at every page, route and WebSocket but `/health`; None = nobody is asked."""

@@ -35,6 +35,7 @@ from workbench.api.document import Api
 from workbench.api.known_host import KnownHost
 from workbench.api.limits import Limits
 from workbench.api.login import Login, passwords_of
+from workbench.api.origins import Origins
 from workbench.assembly import Workbench
 from workbench.telemetry.tracing import Tracing
 from workbench.transports.websocket import ChatOptions, chat_router
@@ -62,6 +63,7 @@ def create_app(workbench: Workbench, tracing: Tracing | None = None) -> FastAPI:
         app.login = True
         app.add_middleware(Login, passwords=passwords)
     app.add_middleware(Limits, settings=workbench.settings, refusals=context.refusals)
+    app.add_middleware(Origins, allowed=workbench.settings.allowed_origins)
     app.add_middleware(KnownHost, settings=workbench.settings)
     if tracing is not None:
         app.add_middleware(CallersTrace)
