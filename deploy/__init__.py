@@ -1,0 +1,1 @@
+"""Images, the compose file and what is made for them; no part of the installed package."""
