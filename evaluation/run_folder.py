@@ -30,6 +30,7 @@ LAYOUT = 1
 """Of `run.json` and the rows; a run of another number is not gone on with."""
 
 _RUN, _PERSONAS, _CELLS, _EXPORT, _SCRATCH, _LOCK = "run.json", "personas", "cells", "export", ".scratch", ".lock"
+_OUTSIDE = "outside"
 _ENGINE = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
@@ -170,6 +171,19 @@ class RunFolder:
         """Where the database rows of a cell lie, as an export."""
         return self._cells / cell
 
+    def keep_talk(self, cell: str, made: Path) -> None:
+        """Moves the export of a cell's talk from the folder `made` below `scratch` to its place, in one step where none was before."""
+        with self._writing():
+            self._cells.mkdir(exist_ok=True)
+            shutil.rmtree(self.talk_of(cell), ignore_errors=True)
+            made.rename(self.talk_of(cell))
+
+    def note_outside(self, folder: Path) -> None:
+        """Remembers a temporary folder that lies elsewhere. When this process is killed, the next one that holds the run removes it."""
+        with self._writing():
+            self.scratch.mkdir(exist_ok=True)
+            (self.scratch / _OUTSIDE).write_text(str(folder), "utf-8")
+
     def write_row(self, cell: str, row: Mapping[str, Any]) -> None:
         """One row, in one step."""
         with self._writing():
@@ -195,6 +209,9 @@ class RunFolder:
         return all(entry.name in (_PERSONAS, _SCRATCH, _LOCK, f".{_RUN}{PART}") for entry in self.path.iterdir())
 
     def _clear(self) -> None:
+        outside = self.scratch / _OUTSIDE
+        if outside.is_file():
+            shutil.rmtree(outside.read_text("utf-8"), ignore_errors=True)
         shutil.rmtree(self.scratch, ignore_errors=True)
         for folder in (self.path, self._cells):
             for left in folder.glob(f".*{PART}*"):

@@ -1,63 +1,32 @@
-"""A suite held with every persona, on every engine, from every seed: one cell after the other, in one process, resumable at any moment."""
+"""A suite held with every persona, on every engine, from every seed, resumable at any moment."""
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
-from evaluation.cell import empty_row, measured_row, unfit
 from evaluation.cell_rows import RunError
-from evaluation.hold import HeldTalk
+from evaluation.held_cell import LIMIT_S, Hold, Introduction, Planned, hold_cell, introduce
 from evaluation.hold import hold as hold_talk
-from evaluation.made_with import commit, machine, versions
+from evaluation.made_with import commit, versions
 from evaluation.run_folder import CellId, RunFolder, check_engine
 from evaluation.scenario import Scenario
 from workbench.assembly import Workbench
-from workbench.clock import FastClock, RealtimeClock, SessionClock
+from workbench.clock import FastClock, RealtimeClock, SessionClock, fixed
 from workbench.engines.roster import AUTO
 from workbench.personas import Persona
-from workbench.settings import Settings
 from workbench.store.duckdb_store import DuckDbStore
-from workbench.store.export import ExportOptions, export
-from workbench.store.queries import delete_session
+from workbench.store.export import export
 from workbench.store.take_in import take_in
+from workbench.testing.talks import CHARGES
 
-LIMIT_S = 600.0
-"""Wall time after which a talk that does not end counts as failed."""
-ENDING_S = 20.0
-"""How long such a talk may take to end when it is told to."""
-PROVIDERS_S = 10.0
-"""How long the first cell waits at most for the tools' providers to open."""
-
-TOLD_SETTINGS = (
-    "turn_cap_ms",
-    "turn_fixed_hold_ms",
-    "barge_in_min_ms",
-    "first_reply_guard_ms",
-    "intent",
-    "intent_timeout_s",
-    "llm_model",
-    "tool_filler_ms",
-    "tool_fidelity",
-    "max_session_s",
-)
-"""Settings that a talk's course depends on."""
-
-
-class Hold(Protocol):
-    """How a scenario becomes a talk; `evaluation.hold.hold` is the one."""
-
-    async def __call__(
-        self, bench: Workbench, scenario: Scenario, *, persona: str, engine: str, seed: int, clock: SessionClock
-    ) -> HeldTalk: ...
-
-
-Planned = tuple[CellId, Persona, Scenario]
+Charges = Literal["measured", "fixed"]
+"""What the parts' work costs in session time: as it was measured just then, or `CHARGES`, the same on every machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +41,10 @@ class Plan:
     seeds: Sequence[int]
     realtime: bool = False
     """At the pace of a live talk instead of as fast as the parts allow."""
+    charges: Charges = "measured"
 
     def check(self) -> None:
-        """Raises RunError for a plan with nothing in it, something twice, or an engine that is none."""
+        """Raises RunError for a plan with nothing in it, something twice, an engine that is none, or a clock that is none."""
         for what, names in {
             "scenario": [scenario.id for scenario in self.scenarios],
             "persona": [persona.persona_id for persona in self.personas],
@@ -88,6 +58,8 @@ class Plan:
         for engine in self.engines:
             if check_engine(engine) == AUTO:
                 raise RunError("A cell needs one engine throughout, and `auto` may take any: name engines, such as --engines classic.")
+        if self.realtime and self.charges == "fixed":
+            raise RunError("Fixed charges are for session time that stands still; at the pace of a live talk nothing is charged. Drop one.")
 
     def cells(self) -> list[Planned]:
         """Every cell in the order in which it is held: what a comparison pairs lies side by side, so that half a run is balanced too."""
@@ -109,7 +81,14 @@ class Plan:
 
     def clock(self) -> SessionClock:
         """A new talk's clock."""
-        return RealtimeClock() if self.realtime else FastClock()
+        return new_clock(realtime=self.realtime, charges=self.charges)
+
+
+def new_clock(*, realtime: bool, charges: Charges) -> SessionClock:
+    """The clock of one talk."""
+    if realtime:
+        return RealtimeClock()
+    return FastClock(fixed(CHARGES), latency_model="fixed") if charges == "fixed" else FastClock()
 
 
 class Watcher(Protocol):
@@ -124,16 +103,40 @@ class Watcher(Protocol):
         ...
 
 
-def parts(bench: Workbench, personas: Sequence[Persona]) -> dict[str, Any]:
-    """Who hears, speaks and answers, and the settings that a talk's course depends on."""
-    settings: Settings = bench.settings
-    return {
-        "recogniser": bench.recogniser.name,
-        "synthesisers": [tts.name for tts in bench.synthesisers],
-        "responder": sorted({bench.responder_for(persona).name for persona in personas}),
-        "end_of_turn": bench.end_of_turn.name if bench.end_of_turn is not None else None,
-        "settings": {name: getattr(settings, name) for name in TOLD_SETTINGS},
-    }
+Result = tuple[CellId, Mapping[str, Any], Path | None]
+"""A cell, its row, and the folder with its talk as an export where there was one; the folder is on the run's disk, and given away."""
+
+
+class Executor(Protocol):
+    """Where cells are held. It writes nothing into the run but below its scratch folder."""
+
+    async def introduce(self) -> Introduction:
+        """Raises EngineError when an engine is not there, RunError when cells cannot be held."""
+        ...
+
+    def results(self, cells: Sequence[Planned]) -> AsyncGenerator[Result, None]:
+        """Every cell once, in any order. Raises RunError when no more can be held; being closed drops what is under way."""
+        ...
+
+
+class Here:
+    """One cell after the other on this process's workbench."""
+
+    def __init__(self, bench: Workbench, plan: Plan, scratch: Path, *, limit_s: float = LIMIT_S, hold: Hold = hold_talk) -> None:
+        self._bench = bench
+        self._plan = plan
+        self._scratch = scratch
+        self._limit_s = limit_s
+        self._hold = hold
+
+    async def introduce(self) -> Introduction:
+        return await introduce(self._bench, self._plan.personas, self._plan.engines)
+
+    async def results(self, cells: Sequence[Planned]) -> AsyncGenerator[Result, None]:
+        for planned in cells:
+            talk = self._scratch / planned[0].name
+            row = await hold_cell(self._bench, planned, clock=self._plan.clock(), talk=talk, limit_s=self._limit_s, hold=self._hold)
+            yield planned[0], row, talk if row["status"] == "done" else None
 
 
 def open_cells(folder: RunFolder, plan: Plan, *, retry_failed: bool) -> list[Planned]:
@@ -142,81 +145,24 @@ def open_cells(folder: RunFolder, plan: Plan, *, retry_failed: bool) -> list[Pla
     return [cell for cell in plan.cells() if cell[0].name not in rows or rows[cell[0].name]["status"] in again]
 
 
-async def sweep(
-    folder: RunFolder,
-    plan: Plan,
-    bench: Workbench,
-    watcher: Watcher,
-    *,
-    retry_failed: bool = False,
-    limit_s: float = LIMIT_S,
-    hold: Hold = hold_talk,
-) -> None:
-    """Holds every cell that has no row yet, and skips those that cannot be asked. A cell that fails is a row too. `folder` is held, and
-    its personas are what `bench` reads.
+async def sweep(folder: RunFolder, plan: Plan, executor: Executor, watcher: Watcher, *, retry_failed: bool = False) -> None:
+    """Has every cell held that has no row yet, and writes each down as it comes. `folder` is held, and its personas are those of `plan`.
 
-    Raises RunError when the run began under other conditions, EngineError when an engine is not there, StoreError.
+    Raises RunError when the run began under other conditions, what the executor raises, StoreError.
     """
-    await bench.fleet.settled(PROVIDERS_S)
-    handshakes = {engine: asdict((await bench.roster.choose(engine))[2]) for engine in plan.engines}
-    conditions = plan.conditions() | {"parts": parts(bench, plan.personas)}
+    who = await executor.introduce()
+    conditions = plan.conditions() | {"parts": who.parts}
     if not folder.agree(conditions):
         begun = datetime.now(UTC).isoformat(timespec="seconds")
-        folder.begin(conditions, {"suite": plan.suite, "handshakes": handshakes, "machine": machine(), "begun": begun})
+        folder.begin(conditions, {"suite": plan.suite, "handshakes": who.handshakes, "machine": who.machine, "begun": begun})
     cells, waiting = plan.cells(), open_cells(folder, plan, retry_failed=retry_failed)
     watcher.begins(len(cells), len(cells) - len(waiting))
-    for cell, persona, scenario in waiting:
-        row = empty_row(cell, persona, scenario)
-        reason = unfit(scenario, persona, bench.registry.allowed(persona.tools))
-        if reason is not None:
-            row["error"] = reason
-        else:
-            row |= await _held(folder, cell, scenario, plan.clock(), bench, limit_s, hold)
-        folder.write_row(cell.name, row)
-        watcher.finished(cell, row)
-
-
-async def _held(
-    folder: RunFolder, cell: CellId, scenario: Scenario, clock: SessionClock, bench: Workbench, limit_s: float, hold: Hold
-) -> dict[str, Any]:
-    """The columns of one cell, whose database rows are in the run by then."""
-    began = time.perf_counter()
-    limit = asyncio.timeout(limit_s)
-    try:
-        async with limit:
-            held = await hold(bench, scenario, persona=cell.persona, engine=cell.engine, seed=cell.seed, clock=clock)
-        found = await asyncio.to_thread(measured_row, scenario, held)
-        await asyncio.to_thread(_keep_talk, folder, cell, bench, held.session_id)
-    except Exception as error:  # noqa: BLE001 - whatever it was is the cell's result, and the next one has its own chance
-        why = f"the talk had not ended after {limit_s:g} s" if limit.expired() else f"{type(error).__name__}: {error}"
-        found = {"status": "failed", "error": why}
-    await _leave_nothing(bench)
-    return found | {"wall_s": round(time.perf_counter() - began, 3)}
-
-
-def _keep_talk(folder: RunFolder, cell: CellId, bench: Workbench, session_id: str) -> None:
-    bench.store.flush()
-    target = folder.talk_of(cell.name)
-    target.parent.mkdir(exist_ok=True)
-    done = export(bench.store, bench.settings.audio_dir, target, ExportOptions(sessions=[session_id]), replace=True)
-    if done.rows["sessions"] != 1:
-        raise RunError(f"the talk {session_id} is not in the database")
-
-
-async def _leave_nothing(bench: Workbench) -> None:
-    """Ends what a failed cell left running, and forgets all talks: a tool that counts sessions must say the same in every cell."""
-    try:
-        async with asyncio.timeout(ENDING_S):
-            await asyncio.gather(*(talk.hang_up("server_stopped") for talk in tuple(bench.sessions.live.values())))
-    except TimeoutError as stuck:
-        raise RunError("A talk cannot be ended. What was finished is kept; the same command goes on with the next process.") from stuck
-    await asyncio.to_thread(_forget, bench)
-
-
-def _forget(bench: Workbench) -> None:
-    bench.store.flush()
-    for row in bench.store.query("SELECT session_id FROM voice_sessions"):
-        delete_session(bench.store, bench.settings.audio_dir, row["session_id"])
+    async with aclosing(executor.results(waiting)) as results:
+        async for cell, row, talk in results:
+            if talk is not None:
+                folder.keep_talk(cell.name, talk)
+            folder.write_row(cell.name, row)
+            watcher.finished(cell, row)
 
 
 def merge(folder: RunFolder, progress: Callable[[str], None]) -> int:

@@ -99,8 +99,13 @@ def _pink(rng: np.random.Generator, samples: int) -> NDArray[np.float64]:
     return wave
 
 
+def babble_clips(folder: Path) -> list[Path]:
+    """What babble is made of in the suite `folder`."""
+    return sorted((folder / "clips").glob("*.flac"))
+
+
 def _babble(rng: np.random.Generator, samples: int, folder: Path) -> NDArray[np.float64]:
-    found = sorted((folder / "clips").glob("*.flac"))
+    found = babble_clips(folder)
     if len(found) < BABBLE_VOICES:
         raise ScenarioError(f"babble needs {BABBLE_VOICES} clips in {folder / 'clips'}; there are {len(found)}")
     wave = np.zeros(samples)

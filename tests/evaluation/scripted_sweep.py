@@ -13,12 +13,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evaluation.held_cell import Hold
 from evaluation.hold import HeldTalk
 from evaluation.hold import hold as hold_talk
 from evaluation.run_folder import CellId, RunFolder
 from evaluation.scenario import Scenario
 from evaluation.scenario_files import load_suite
-from evaluation.sweep import Hold, Plan, sweep
+from evaluation.sweep import Here, Plan, sweep
 from workbench.assembly import Workbench, assemble
 from workbench.personas import Persona
 from workbench.settings import Settings
@@ -91,7 +92,8 @@ async def sweep_into(
             folder.copy_personas(plan.personas)
         bench = await open_bench(folder, plan)
         try:
-            await sweep(folder, plan, bench, told, hold=hold, retry_failed=retry_failed, limit_s=limit_s)
+            here = Here(bench, plan, folder.scratch, limit_s=limit_s, hold=hold)
+            await sweep(folder, plan, here, told, retry_failed=retry_failed)
         finally:
             await bench.close()
     return told

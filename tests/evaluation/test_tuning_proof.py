@@ -12,7 +12,7 @@ from scripted_sweep import Told
 from evaluation.run_comparison import RunComparison, compare_run
 from evaluation.run_folder import RunFolder
 from evaluation.scenario_files import load_suite
-from evaluation.sweep import Plan, sweep
+from evaluation.sweep import Here, Plan, sweep
 from workbench.assembly import assemble
 from workbench.persona_library import PersonaLibrary
 from workbench.personas import Persona
@@ -40,7 +40,7 @@ async def _sweep(run: Path, personas: tuple[Persona, ...]) -> Told:
         )
         bench = await assemble(settings, recogniser=ScriptedAsr())
         try:
-            await sweep(folder, plan, bench, told)
+            await sweep(folder, plan, Here(bench, plan, folder.scratch), told)
         finally:
             await bench.close()
     return told

@@ -4,24 +4,48 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from workbench.commands.common import Json, ToolsFile, load_settings, load_tools, run, say, show, told_plainly
+from workbench.commands.common import CommandError, Json, ToolsFile, load_settings, load_tools, run, say, show, told_plainly
 from workbench.commands.evaluate.watching import watching
+from workbench.settings import cores
 
 if TYPE_CHECKING:
     from evaluation.run_folder import RunFolder
-    from evaluation.sweep import Plan
+    from evaluation.sweep import Executor, Plan
     from workbench.personas import Persona
     from workbench.settings import Settings
 
 FAILED_CODE = 1
 """Exit code when cells have failed; all others are there."""
+
+
+class On(StrEnum):
+    """Who holds the cells."""
+
+    asyncio = "asyncio"
+    ray = "ray"
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The options that say how cells are held."""
+
+    given: Mapping[str, object]
+    """Settings given as flags."""
+    on: On
+    ray_address: str | None
+    at_once: int | None
+    retry_failed: bool
+    limit_s: float
 
 
 def suite(
@@ -34,10 +58,26 @@ def suite(
     engines: Annotated[str, typer.Option(metavar="E,F", help="Engines to talk to.")] = "classic",
     seeds: Annotated[int, typer.Option(min=1, max=10_000, help="Hold every scenario so many times, with seeds from 0.")] = 1,
     realtime: Annotated[bool, typer.Option("--realtime/--fast", help="At the pace of a live talk, or as fast as the parts allow.")] = False,
+    fixed_charges: Annotated[
+        bool,
+        typer.Option(
+            "--fixed-charges", help="Charge fixed times for what the parts do, the same on every machine, instead of what they took."
+        ),
+    ] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Hold again what failed in an earlier sweep of this run.")] = False,
     cell_limit: Annotated[
         float, typer.Option("--cell-limit", min=1.0, help="Seconds on the wall after which a talk that does not end has failed.")
     ] = 600.0,
+    on: Annotated[
+        On, typer.Option("--on", help="Hold the cells one after the other in this process, or as tasks of a Ray cluster (extra `ray`).")
+    ] = On.asyncio,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="A cluster: auto, HOST:PORT or ray://HOST:PORT. None: one on this machine, for this sweep."),
+    ] = None,
+    at_once: Annotated[
+        int | None, typer.Option(min=1, help="Cells at once on Ray; None named: one for each processor. An engine's slots may be fewer.")
+    ] = None,
     as_json: Json = False,
     tools_file: ToolsFile = None,
     test_engines: Annotated[bool, typer.Option("--test-engines", help="Also offer the echo and scripted engines.")] = False,
@@ -49,13 +89,16 @@ def suite(
     """
     from evaluation.run_folder import RunFolder
 
-    settings_given = {"tools_file": tools_file, "test_engines": test_engines or None}
+    given = {"tools_file": tools_file, "test_engines": test_engines or None}
+    asked = _Asked(given, on, ray_address, at_once, retry_failed, cell_limit)
 
     async def work() -> int:
         from evaluation.scenario_files import load_suite
         from evaluation.sweep import Plan
 
-        settings = load_settings(**settings_given)
+        if on is not On.ray and (ray_address or at_once):
+            raise CommandError("--ray-address and --at-once are for cells on Ray; add --on ray, or leave them out.")
+        settings = load_settings(**given)
         plan = Plan(
             suite=name,
             scenarios=load_suite(name),
@@ -63,13 +106,14 @@ def suite(
             engines=_listed(engines),
             seeds=range(seeds),
             realtime=realtime,
+            charges="fixed" if fixed_charges else "measured",
         )
         plan.check()
         with RunFolder(out).held() as folder:
             try:
-                return await _swept(folder, plan, settings_given, retry_failed=retry_failed, limit_s=cell_limit)
+                return await _swept(folder, plan, asked)
             except asyncio.CancelledError:
-                say(f"Interrupted; the running talk is dropped. The same command goes on with {out}.")
+                say(f"Interrupted; what was under way is dropped. The same command goes on with {out}.")
                 raise
 
     talks = run(work)
@@ -78,20 +122,30 @@ def suite(
         raise typer.Exit(FAILED_CODE)
 
 
-async def _swept(folder: RunFolder, plan: Plan, settings_given: Mapping[str, object], *, retry_failed: bool, limit_s: float) -> int:
+async def _swept(folder: RunFolder, plan: Plan, asked: _Asked) -> int:
     """The sweep to its end; how many talks the run's export holds then."""
     from evaluation.sweep import merge, open_cells, sweep
-    from workbench.assembly import assemble
 
     if folder.agree(plan.conditions()):
         folder.check_personas({persona.persona_id: persona.content_hash for persona in plan.personas})
-        if not open_cells(folder, plan, retry_failed=retry_failed):
+        if not open_cells(folder, plan, retry_failed=asked.retry_failed):
             say(f"{folder.path}: all {len(plan.cells())} cells are there already.")
             return merge(folder, say)
     else:
         folder.copy_personas(plan.personas)
+    async with (_on_ray if asked.on is On.ray else _here)(folder, plan, asked) as executor:
+        with watching(folder.path, Console(stderr=True)) as watcher:
+            await sweep(folder, plan, executor, watcher, retry_failed=asked.retry_failed)
+    return merge(folder, say)
+
+
+@asynccontextmanager
+async def _here(folder: RunFolder, plan: Plan, asked: _Asked) -> AsyncIterator[Executor]:
+    from evaluation.sweep import Here
+    from workbench.assembly import assemble
+
     settings = load_settings(
-        **settings_given,
+        **asked.given,
         data_dir=folder.scratch,
         db=str(folder.scratch / "workbench.duckdb"),
         personas_dir=folder.personas,
@@ -100,11 +154,20 @@ async def _swept(folder: RunFolder, plan: Plan, settings_given: Mapping[str, obj
     )
     bench = await assemble(settings, progress=say, tools=load_tools(settings))
     try:
-        with watching(folder.path, Console(stderr=True)) as watcher:
-            await sweep(folder, plan, bench, watcher, retry_failed=retry_failed, limit_s=limit_s)
+        yield Here(bench, plan, folder.scratch, limit_s=asked.limit_s)
     finally:
         await bench.close()
-    return merge(folder, say)
+
+
+@asynccontextmanager
+async def _on_ray(folder: RunFolder, plan: Plan, asked: _Asked) -> AsyncIterator[Executor]:
+    from evaluation.cargo import pack
+    from evaluation.on_ray import OnRay
+    from evaluation.ray_cluster import cluster
+
+    cargo = pack(plan, load_settings(**asked.given))
+    with cluster(asked.ray_address, processors=asked.at_once or cores(), tell=say, note=folder.note_outside) as connected:
+        yield OnRay(connected, cargo, folder.scratch, at_once=asked.at_once, limit_s=asked.limit_s, tell=say)
 
 
 def _listed(words: str | None) -> list[str]:
