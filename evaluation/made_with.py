@@ -60,12 +60,12 @@ def commit(checkout: Path = CHECKOUT) -> str | None:
     return f"{found}+{hashlib.sha256(changes).hexdigest()[:12]}" if changes else found
 
 
-def code() -> str:
+def code(checkout: Path = CHECKOUT) -> str:
     """SHA-256 (hex) of the code that this process runs, the same for a checkout and for the package built from it: what `commit` cannot
     tell of an installed package."""
     digest = hashlib.sha256()
     for package in ("workbench", "evaluation"):
-        folder = CHECKOUT / package
+        folder = checkout / package
         for path in sorted(folder.rglob("*.py")):
             digest.update(f"{package}/{path.relative_to(folder).as_posix()}\0".encode())
             digest.update(path.read_bytes())

@@ -11,6 +11,7 @@ import logging
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,8 +26,11 @@ OBJECT_STORE_BYTES = 128 * 2**20
 """For cells under way: each brings a few hundred kilobytes."""
 STARTS = 2
 """Ray gives up when its parts take longer than 15 s to start, which a busy machine makes them."""
-LONGEST_FOLDER = 40
-"""Ray keeps sockets 60 characters below its folder, and the address of a socket has at most 107."""
+REACH_S = 5.0
+PREFIX = "wb-ray-"
+LONGEST_BASE = 26
+"""Characters of the folder for temporary files in which Ray's own can lie: its sockets are 64 characters below its folder, and the
+address of a socket has at most 107."""
 
 OWN = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -66,6 +70,7 @@ def cluster(address: str | None, *, processors: int, tell: Callable[[str], None]
         ray = _module()
         tell(f"Connecting to Ray at {address}.")
         try:
+            _reach(address)
             ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
         except Exception as error:
             raise RunError(
@@ -81,7 +86,7 @@ def cluster(address: str | None, *, processors: int, tell: Callable[[str], None]
 @contextmanager
 def _started(processors: int, tell: Callable[[str], None], note: Callable[[Path], None]) -> Iterator[Cluster]:
     base = tempfile.gettempdir()
-    folder = Path(tempfile.mkdtemp(prefix="workbench-ray-", dir=base if len(base) < LONGEST_FOLDER - 24 else "/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base if len(base) <= LONGEST_BASE else "/tmp"))
     note(folder)
     try:
         with _environment({**OWN, "RAY_AUTH_TOKEN": secrets.token_hex(32)}):
@@ -117,6 +122,13 @@ def _start(ray: Any, folder: Path, processors: int) -> None:
                     f"Ray does not start on this machine ({_told(error)}). A machine that is very busy is one reason: try again, or "
                     "leave --on out."
                 ) from error
+
+
+def _reach(address: str) -> None:
+    """Raises OSError where nothing listens: Ray itself would try for minutes. What `auto` finds is Ray's to say."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=REACH_S).close()
 
 
 def _module() -> Any:
