@@ -133,6 +133,13 @@ class UserText(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DigitPressed(Event):
+    """A key of the caller's telephone. It is data: nothing is decided by it, and an interruption leaves it as it is."""
+
+    digit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentText(Event):
     """A piece of what the agent says, stamped where its sound begins. A piece that was never heard has no event."""
 
@@ -377,6 +384,19 @@ class ClockCorrected(Event):
 
     samples: int
     drift_ppm: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayoutMeasured(Event):
+    """How late the person hears the agent, where their side tells what it has played (the marks of a telephone network). Of the frames
+    told since the last such event. An interruption has one made, with the sound that was dropped unheard."""
+
+    delay_ms: float | None
+    """Median from handing over a frame to word of its end; the network's way back is in it. None where no frame was told."""
+    largest_ms: float | None
+    frames: int
+    cut_ms: float | None = None
+    """Sound that was sent and dropped unheard; None when nothing was dropped, or when that is unknown."""
 
 
 def vocabulary() -> dict[str, type[Event]]:

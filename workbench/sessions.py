@@ -24,7 +24,7 @@ from workbench.conversation.ears import Ears
 from workbench.conversation.host_voice import HostVoice
 from workbench.conversation.inputs import EndingInput, UserInput
 from workbench.conversation.listener import Listener
-from workbench.conversation.port import TalkRefused, TalkRequest
+from workbench.conversation.port import EventClass, TalkRefused, TalkRequest
 from workbench.conversation.turn_policy import TurnPolicy
 from workbench.engines.base import Availability, EngineBusy, EngineError, EngineSpec, Part
 from workbench.engines.roster import Roster
@@ -81,6 +81,9 @@ class LiveTalk:
     def type(self, text: str) -> None:
         with in_talk(self.session_id, self.conversation.spec.trace_id):
             self.conversation.type(text)
+
+    def publish(self, event: EventClass, /, **fields: Any) -> None:
+        self.conversation.publish(event, **fields)
 
     def attach(self, listener: Listener) -> None:
         self.conversation.attach(listener)

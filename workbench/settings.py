@@ -17,6 +17,7 @@ KNOWN_NAMES = {
     "hf_token": "HF_TOKEN",
     "elevenlabs_api_key": "ELEVENLABS_API_KEY",
     "elevenlabs_voice": "MYCA_VOICE_ID",
+    "twilio_auth_token": "TWILIO_AUTH_TOKEN",
     "cloudflare_turn_key_id": "CLOUDFLARE_TURN_KEY_ID",
     "cloudflare_turn_key_api_token": "CLOUDFLARE_TURN_KEY_API_TOKEN",
     "otlp_endpoint": "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -162,6 +163,20 @@ class Settings(BaseSettings):
     """20 ms packets that the receiver holds back to put them in order. 1 is the fastest, 2 to 4 suit a lossy network."""
     loopback_webrtc: bool = False
     """Carry WebRTC over 127.0.0.1 only, for tests and for machines without a network."""
+
+    # Telephone
+    phone: bool = False
+    """Take calls that Twilio brings: `/phone/voice` and `/phone/media`. Needs `twilio_auth_token` and `public_url`."""
+    twilio_auth_token: SecretStr | None = Field(default=None, validation_alias=_known("twilio_auth_token"))
+    """The account's auth token, with which Twilio signs its requests."""
+    public_url: str | None = None
+    """The address under which others reach this server, `https://host`: what Twilio signs, and where it brings the sound."""
+    phone_personas: Listed = ()
+    """Who answers which dialled number (`+15551234567=myca`, comma-separated); others reach `persona`."""
+    phone_idle_s: float = Field(default=120.0, gt=0)
+    """A call in which the caller has said nothing for this long is ended, in seconds."""
+    phone_max_s: float = Field(default=3_600.0, gt=0)
+    """A call ends after this, in seconds: each minute is paid for."""
 
     # Operation
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -20,6 +20,7 @@ from workbench.api import (
     one_session,
     orchestrator,
     personas,
+    phone,
     session_table,
     sessions,
     speech,
@@ -57,11 +58,11 @@ def create_app(workbench: Workbench, tracing: Tracing | None = None) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.context = context
-    app.add_middleware(BodyLimit, prefixes=("/api/", "/voice/"), larger={voices.PATH: voices.MAX_UPLOAD_BYTES})
-    passwords = passwords_of(workbench.settings)
+    app.add_middleware(BodyLimit, prefixes=("/api/", "/voice/", "/phone/"), larger={voices.PATH: voices.MAX_UPLOAD_BYTES})
+    passwords, line = passwords_of(workbench.settings), phone.line_of(workbench.settings)
     if passwords is not None:
         app.login = True
-        app.add_middleware(Login, passwords=passwords)
+        app.add_middleware(Login, passwords=passwords, open_paths=phone.OPEN_PATHS if line is not None else ())
     app.add_middleware(Limits, settings=workbench.settings, refusals=context.refusals)
     app.add_middleware(Origins, allowed=workbench.settings.allowed_origins)
     app.add_middleware(KnownHost, settings=workbench.settings)
@@ -88,6 +89,9 @@ def create_app(workbench: Workbench, tracing: Tracing | None = None) -> FastAPI:
         docs,
     ):
         app.include_router(part.router)
+    if line is not None:
+        for router in phone.routers(context, line):
+            app.include_router(router)
     app.include_router(chat_router(context.entrance.open, ChatOptions(allowed_origins=workbench.settings.allowed_origins)))
     return app
 

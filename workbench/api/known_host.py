@@ -21,14 +21,15 @@ class KnownHost:
 
     A server on loopback is known by loopback names. One that listens to other machines cannot know its names: with a password a stranger's
     name is of no use to the stranger, since a browser keeps cookies by name. Without one it answers to what no stranger can have:
-    addresses, names without a dot, names of local domains. The hosts of `WORKBENCH_ALLOWED_ORIGINS` are known to all.
+    addresses, names without a dot, names of local domains. The hosts of `WORKBENCH_ALLOWED_ORIGINS` and `WORKBENCH_PUBLIC_URL`
+    are known to all.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._loopback = is_loopback(settings.host)
         self._all = not self._loopback and (settings.password is not None or "*" in settings.allowed_origins)
-        named = (urlsplit(origin).hostname for origin in settings.allowed_origins)
+        named = (urlsplit(address).hostname for address in (*settings.allowed_origins, settings.public_url or ""))
         self._named = {settings.host.lower(), *(name for name in named if name)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -11,6 +11,7 @@ import html
 import secrets
 import time
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -76,9 +77,11 @@ def passwords_of(settings: Settings) -> Passwords | None:
 class Login:
     """ASGI middleware before everything else."""
 
-    def __init__(self, app: ASGIApp, passwords: Passwords) -> None:
+    def __init__(self, app: ASGIApp, passwords: Passwords, open_paths: Collection[str] = ()) -> None:
+        """`open_paths`: HTTP paths and WebSockets beside `OPEN_PATHS` that ask by themselves who comes."""
         self._app = app
         self._passwords = passwords
+        self._open_paths = frozenset((*OPEN_PATHS, *open_paths))
         self._key = secrets.token_bytes(32)
         self._failures: deque[float] = deque(maxlen=FAILURES)
 
@@ -90,7 +93,7 @@ class Login:
         path = scope["path"]
         role = self._role(connection)
         if scope["type"] == "websocket":
-            if role == "operator" or (role == "viewer" and path.startswith(WATCHING)):
+            if path in self._open_paths or role == "operator" or (role == "viewer" and path.startswith(WATCHING)):
                 await self._app(scope, receive, send)
             else:
                 # Before `accept` this is an HTTP 403.
@@ -108,7 +111,7 @@ class Login:
             gone = RedirectResponse(LOGIN, status_code=303)
             gone.delete_cookie(COOKIE)
             return gone
-        if path in OPEN_PATHS or role == "operator":
+        if path in self._open_paths or role == "operator":
             return None
         if role == "viewer":
             if path == "/" and request.method in READING:

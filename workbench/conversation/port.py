@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from workbench.audio.frames import Pcm
 from workbench.conversation.conversation import CloseReason
 from workbench.conversation.listener import Listener
+from workbench.events import Event
+
+EventClass = type[Event]
+"""A name of its own: a port has a method `type`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,10 @@ class TalkPort(Protocol):
 
     def type(self, text: str) -> None:
         """The user typed an utterance."""
+        ...
+
+    def publish(self, event: EventClass, /, **fields: Any) -> None:
+        """Adds what only the transport can know to the talk's events, stamped now. Not after the talk has ended."""
         ...
 
     def attach(self, listener: Listener) -> None:

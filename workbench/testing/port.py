@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import numpy as np
 
 from workbench.audio.frames import FRAME_SAMPLES, Pcm, silence
 from workbench.conversation.conversation import CloseReason
 from workbench.conversation.listener import Listener
-from workbench.conversation.port import TalkRefused, TalkRequest
+from workbench.conversation.port import EventClass, TalkRefused, TalkRequest
 from workbench.engines.base import AgentFrame, TextPiece
-from workbench.events import EngineChosen
+from workbench.events import EngineChosen, Event
 
 
 class EchoPort:
@@ -27,6 +28,7 @@ class EchoPort:
         self.pushed: list[tuple[int, int | None, float]] = []
         """Every packet: samples, media timestamp, arrival."""
         self.typed: list[str] = []
+        self.published: list[Event] = []
         self.listener: Listener | None = None
         self._waiting: Pcm = silence(0)
         self._played = 0
@@ -48,6 +50,9 @@ class EchoPort:
         if self.listener is not None:
             self.listener.play(frame, self._played)
         self._played += FRAME_SAMPLES
+
+    def publish(self, event: EventClass, /, **fields: Any) -> None:
+        self.published.append(event(at_samples=self._played, noticed_samples=self._played, **fields))
 
     def attach(self, listener: Listener) -> None:
         self.listener = listener

@@ -17,7 +17,7 @@ from typing import Any
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from starlette.websockets import WebSocketState
 
-from workbench.audio.frames import FRAME_SAMPLES, SAMPLE_RATE
+from workbench.audio.frames import FRAME_SAMPLES
 from workbench.audio.opus import CodecError, OpusReader, OpusWriter
 from workbench.conversation.conversation import CloseReason
 from workbench.conversation.port import Opener, TalkPort, TalkRefused, TalkRequest
@@ -39,7 +39,9 @@ from workbench.protocol import (
     encode,
     parse_query,
 )
+from workbench.transports.ahead import Ahead
 from workbench.transports.early import EarlySound
+from workbench.transports.opening import open_while_reading
 from workbench.transports.origin import origin_allowed
 from workbench.transports.outbox import Outbox
 
@@ -51,8 +53,6 @@ MAX_AHEAD_S = 1.0
 """A client may be this far ahead of real time before its next bytes are left in its own socket."""
 MAX_COMPLAINTS = 50
 """After this many messages that are none, the client is closed."""
-_REFILL = 1.01
-"""How fast the allowance of `MAX_AHEAD_S` recovers; more than the 200 ppm a client's clock may be fast."""
 
 CLOSE_BAD_REQUEST = 4400
 CLOSE_NOT_FOUND = 4404
@@ -132,8 +132,7 @@ class _Chat:
         self._events = False
         self._complaints = 0
         self._told_dropped = 0
-        self._ahead_s = 0.0
-        self._last_audio_s: float | None = None
+        self._ahead = Ahead(options.max_ahead_s)
 
     async def run(self) -> None:
         """Until the talk or the client is gone."""
@@ -157,23 +156,15 @@ class _Chat:
             sampling=query.sampling,
         )
         reading = asyncio.create_task(self._read(), name="chat-read")
-        opening = asyncio.ensure_future(self._open_talk(request))
-        await asyncio.wait({reading, opening}, return_when=asyncio.FIRST_COMPLETED)
-        if not opening.done():
-            opening.cancel()
         try:
-            port = await opening
+            port = await open_while_reading(self._open_talk, request, reading)
         except TalkRefused as refused:
             position = {} if refused.queue_position is None else {"queue_position": refused.queue_position}
             reading.cancel()
             await self._refuse(_REFUSED_CODES.get(refused.code, CLOSE_UNAVAILABLE), ErrorMessage(refused.code, refused.message, position))
             return
-        except asyncio.CancelledError:
-            if (task := asyncio.current_task()) is not None and task.cancelling():
-                reading.cancel()
-                raise
-            return  # the client left before its talk was open
-        await self._talk(port, reading)
+        if port is not None:
+            await self._talk(port, reading)
 
     async def _talk(self, port: TalkPort, reading: asyncio.Task[CloseReason]) -> None:
         self._port = port
@@ -266,11 +257,9 @@ class _Chat:
             return
         now = time.monotonic()
         (self._port or self._early).push(pcm, None, now)
-        passed_s = 0.0 if self._last_audio_s is None else now - self._last_audio_s
-        self._last_audio_s = now
-        self._ahead_s = max(0.0, self._ahead_s - passed_s * _REFILL) + pcm.size / SAMPLE_RATE
-        if self._port is not None and self._ahead_s > self._options.max_ahead_s:
-            await asyncio.sleep(min(0.5, self._ahead_s - self._options.max_ahead_s))
+        wait_s = self._ahead.took(pcm.size, now)
+        if self._port is not None and wait_s:
+            await asyncio.sleep(wait_s)
 
     def _complain(self, unknown: Unknown, code: str = "bad_message") -> None:
         self._complaints += 1
