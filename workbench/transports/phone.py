@@ -20,6 +20,7 @@ from starlette.websockets import WebSocketState
 from workbench.audio.frames import FRAME_MS, SAMPLE_RATE, SAMPLES_PER_MS
 from workbench.audio.mulaw import SILENCE, TELEPHONE_RATE, decode_mulaw, encode_mulaw
 from workbench.audio.resample import StreamResampler
+from workbench.audio.telephone_band import TelephoneBand
 from workbench.audio.timeline import QUIET_RMS
 from workbench.conversation.conversation import CloseReason
 from workbench.conversation.port import Opener, TalkPort, TalkRefused, TalkRequest
@@ -120,7 +121,7 @@ class _Call:
         self._outbox: Outbox[_End | _Clear] = Outbox(MAX_UNSENT_FRAMES)
         self._playout = Playout()
         self._to_phone = StreamResampler(SAMPLE_RATE, TELEPHONE_RATE)
-        self._from_phone = StreamResampler(TELEPHONE_RATE, SAMPLE_RATE)
+        self._from_phone = TelephoneBand()
         self._due_ms: float | None = None
         """Timestamp that the next packet has when none is lost."""
         self._ahead = Ahead(options.max_ahead_s)
@@ -271,7 +272,7 @@ class _Call:
         if self._due_ms is not None and abs(stamp - self._due_ms) < 1.0:
             stamp = self._due_ms
         else:
-            self._from_phone = StreamResampler(TELEPHONE_RATE, SAMPLE_RATE)
+            self._from_phone = TelephoneBand()
         self._due_ms = stamp + len(media.mulaw) * 1_000 / TELEPHONE_RATE
         pcm = self._from_phone.push(decode_mulaw(media.mulaw))
         now_s = time.monotonic()
