@@ -92,7 +92,7 @@ async def measure(asr: Asr) -> dict[str, dict[str, Tally]]:
     return found
 
 
-def _nobody(_question: object) -> dict[str, object]:
+def _nobody() -> dict[str, float | int | None]:
     raise RuntimeError("only the tools' phrases are wanted, nobody asks them")
 
 
@@ -105,7 +105,7 @@ async def main() -> None:
         found = await measure(asr)
     finally:
         await asr.close()
-    rows = []
+    rows: list[list[float | int | str | None]] = []
     for way, kinds in found.items():
         free, asked = kinds["free speech"], kinds["requests"]
         share = 100 * free.errors / free.words

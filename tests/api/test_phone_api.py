@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+from contextvars import copy_context
 
 import httpx
 import pytest
@@ -12,7 +13,8 @@ from phone_network import CALL, read_twiml
 from pydantic import SecretStr
 
 from workbench.api.app import create_app
-from workbench.api.phone import TICKET, TICKET_S, Tickets, line_of, signature
+from workbench.api.phone import TICKET, TICKET_S, Admitted, Tickets, admission, line_of, signature
+from workbench.api.visitor import VISITOR, Visitor
 from workbench.assembly import AssemblyError, Workbench
 from workbench.conversation.port import TalkRefused
 from workbench.settings import Settings
@@ -20,6 +22,7 @@ from workbench.transports.phone_messages import Start
 
 TOKEN = "the account's auth token"
 PUBLIC = "https://talk.example"
+ADMITTED = Admitted(CALL, "myca", None, "caller")
 FORM = {"CallSid": CALL, "To": "+15550002", "From": "+15550001"}
 
 
@@ -54,9 +57,12 @@ async def test_a_signed_call_is_connected_with_a_ticket_for_the_dialled_persona(
     assert answer.headers["content-type"].startswith("text/xml")
     url, parameters = read_twiml(answer.text)
     assert url == "wss://talk.example/phone/media"
-    request = Tickets(TOKEN).admit(Start("MZ1", CALL, parameters))
-    assert (request.persona, request.engine, request.transport, request.conversation_id) == ("casual", None, "phone", CALL)
-    assert TOKEN not in answer.text
+    admitted = Tickets(TOKEN).admit(Start("MZ1", CALL, parameters))
+    assert (admitted.call, admitted.persona, admitted.engine) == (CALL, "casual", None)
+    assert admitted.caller == Tickets(TOKEN).caller(FORM["From"]) != Tickets(TOKEN).caller("+15550009")
+    for secret in (TOKEN, FORM["From"]):
+        assert secret not in answer.text
+        assert secret not in base64.urlsafe_b64decode(parameters[TICKET].partition(".")[0]).decode()
 
 
 @pytest.mark.parametrize(
@@ -68,8 +74,8 @@ async def test_a_signed_call_is_connected_with_a_ticket_for_the_dialled_persona(
 )
 async def test_the_address_of_the_webhook_chooses(client: httpx.AsyncClient, query: str, dialled: str, persona: str, engine: str) -> None:
     _url, parameters = read_twiml((await ask(client, query, To=dialled)).text)
-    request = Tickets(TOKEN).admit(Start("MZ1", CALL, parameters))
-    assert (request.persona, request.engine) == (persona, engine)
+    admitted = Tickets(TOKEN).admit(Start("MZ1", CALL, parameters))
+    assert (admitted.persona, admitted.engine) == (persona, engine)
 
 
 async def test_what_twilio_did_not_sign_is_refused(client: httpx.AsyncClient) -> None:
@@ -107,13 +113,13 @@ async def test_the_rest_of_the_server_still_asks_for_the_password(client: httpx.
 def test_a_ticket_is_of_one_call_for_once_and_not_for_long() -> None:
     now = [1_000.0]
     tickets = Tickets(TOKEN, now=lambda: now[0])
-    ticket = tickets.make(CALL, "myca", None)
+    ticket = tickets.make(ADMITTED)
 
     def admit(ticket: str, call: str = CALL) -> str | None:
         return tickets.admit(Start("MZ1", call, {TICKET: ticket})).persona
 
     told, _dot, seal = ticket.rpartition(".")
-    for forged in ("", ".", "x.y", told, f"{told}.{seal[:-1]}0", f"{told}x.{seal}", Tickets("other").make(CALL, "myca", None), "é.é"):
+    for forged in ("", ".", "x.y", told, f"{told}.{seal[:-1]}0", f"{told}x.{seal}", Tickets("other").make(ADMITTED), "é.é"):
         with pytest.raises(TalkRefused, match="none of ours"):
             admit(forged)
     with pytest.raises(TalkRefused, match="another call"):
@@ -121,7 +127,7 @@ def test_a_ticket_is_of_one_call_for_once_and_not_for_long() -> None:
     assert admit(ticket) == "myca"
     with pytest.raises(TalkRefused, match="used before"):
         admit(ticket)
-    late = tickets.make(CALL, "myca", None)
+    late = tickets.make(ADMITTED)
     now[0] += TICKET_S
     with pytest.raises(TalkRefused, match="older"):
         admit(late)
@@ -147,3 +153,22 @@ async def test_without_the_setting_there_is_no_telephone(bench: Workbench) -> No
     object.__setattr__(bench, "settings", bench.settings.model_copy(update={"phone": False, "password": None}))
     app: FastAPI = create_app(bench)
     assert not [route for route in app.routes if getattr(route, "path", "").startswith("/phone")]
+
+
+def test_limits_count_the_caller_and_not_the_networks_address() -> None:
+    """Two callers come from one address: each has an allowance of its own."""
+    tickets = Tickets(TOKEN)
+
+    def counted(number: str, visitor: Visitor) -> Visitor | None:
+        VISITOR.set(visitor)
+        ticket = tickets.make(Admitted(CALL, "myca", None, tickets.caller(number)))
+        request = admission(tickets)(Start("MZ1", CALL, {TICKET: ticket}))
+        assert (request.transport, request.conversation_id, request.persona) == ("phone", CALL, "myca")
+        return VISITOR.get()
+
+    network = Visitor("203.0.113.5", local=False)
+    one, again, other = (copy_context().run(counted, number, network) for number in ("+15550001", "+15550001", "+15550009"))
+    assert one != network
+    assert one == again != other
+    local = Visitor("127.0.0.1", local=True)
+    assert copy_context().run(counted, "+15550001", local) == local

@@ -8,13 +8,12 @@ answer carries a ticket for this one call, which the sound has to show. No login
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 from xml.etree import ElementTree
 
@@ -22,12 +21,13 @@ from fastapi import APIRouter, Request, Response
 
 from workbench.api.context import Context
 from workbench.api.errors import ApiError, errors
+from workbench.api.visitor import VISITOR, Visitor
 from workbench.assembly import AssemblyError
 from workbench.conversation.port import TalkRefused, TalkRequest
 from workbench.sessions import CONVERSATION_ID
 from workbench.settings import Settings
 from workbench.transports.phone import PATH as MEDIA
-from workbench.transports.phone import PhoneOptions, phone_router
+from workbench.transports.phone import Admit, PhoneOptions, phone_router
 from workbench.transports.phone_messages import Start
 
 VOICE = "/phone/voice"
@@ -94,10 +94,34 @@ def routers(context: Context, line: Line) -> list[APIRouter]:
         persona = bench.personas.get(wanted).persona_id
         if len(bench.sessions.live) >= bench.settings.max_sessions:
             return _twiml(_reject())
-        ticket = tickets.make(call, persona, request.query_params.get("engine"))
+        ticket = tickets.make(Admitted(call, persona, request.query_params.get("engine"), tickets.caller(told.get("From", ""))))
         return _twiml(_connect(_socket_url(line.url), ticket))
 
-    return [router, phone_router(context.entrance.open, tickets.admit, line.options)]
+    return [router, phone_router(context.entrance.open, admission(tickets), line.options)]
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What a ticket says."""
+
+    call: str
+    persona: str
+    engine: str | None
+    caller: str
+    """Stands for the caller's number, and does not tell it."""
+
+
+def admission(tickets: Tickets) -> Admit:
+    """Lets in what shows a ticket. Limits count a call under its caller: all calls come from the few addresses of the network."""
+
+    def admit(start: Start) -> TalkRequest:
+        admitted = tickets.admit(start)
+        visitor = VISITOR.get()
+        if visitor is not None and not visitor.local:
+            VISITOR.set(Visitor(f"caller {admitted.caller}", local=False))
+        return TalkRequest(persona=admitted.persona, engine=admitted.engine, transport="phone", conversation_id=admitted.call)
+
+    return admit
 
 
 class Tickets:
@@ -109,27 +133,29 @@ class Tickets:
         self._now = now
         self._used: dict[str, float] = {}
 
-    def make(self, call: str, persona: str, engine: str | None) -> str:
+    def caller(self, number: str) -> str:
+        """The same for every call of this number, and nobody can read the number from it."""
+        return hmac.new(self._key, b"number " + number.encode(), hashlib.sha256).hexdigest()[:16]
+
+    def make(self, admitted: Admitted) -> str:
         """A ticket for a call."""
-        told = base64.urlsafe_b64encode(json.dumps([call, persona, engine, self._now() + TICKET_S]).encode()).decode()
+        told = base64.urlsafe_b64encode(json.dumps([*astuple(admitted), self._now() + TICKET_S]).encode()).decode()
         return f"{told}.{self._seal(told)}"
 
-    def admit(self, start: Start) -> TalkRequest:
-        """An `Admit`. The call's id is the conversation's. Raises TalkRefused."""
+    def admit(self, start: Start) -> Admitted:
+        """What the ticket says that a stream shows. Raises TalkRefused."""
         ticket = start.parameters.get(TICKET, "")
         told, _dot, seal = ticket.rpartition(".")
         if not hmac.compare_digest(self._seal(told).encode(), seal.encode()):
             raise TalkRefused("not_admitted", f"the stream's parameter {TICKET} is none of ours; get one at {VOICE}")
-        try:
-            call, persona, engine, until = json.loads(base64.urlsafe_b64decode(told))
-        except (ValueError, binascii.Error) as error:  # pragma: no cover - the seal says that we wrote it
-            raise TalkRefused("not_admitted", "the ticket cannot be read") from error
+        *said, until = json.loads(base64.urlsafe_b64decode(told))
+        admitted = Admitted(*said)
         now = self._now()
         self._used = {seal: until for seal, until in self._used.items() if until > now}
-        if call != start.call_sid or until <= now or seal in self._used:
+        if admitted.call != start.call_sid or until <= now or seal in self._used:
             raise TalkRefused("not_admitted", f"the ticket is of another call, was used before, or is older than {TICKET_S:g} s")
         self._used[seal] = until
-        return TalkRequest(persona=persona, engine=engine, transport="phone", conversation_id=call)
+        return admitted
 
     def _seal(self, told: str) -> str:
         return hmac.new(self._key, told.encode(), hashlib.sha256).hexdigest()

@@ -50,7 +50,13 @@ CLOSE_NOT_ADMITTED = 4401
 CLOSE_TOO_SLOW = 4408
 CLOSE_BUSY = 4429
 CLOSE_UNAVAILABLE = 4503
-_REFUSED_CODES: Mapping[str, int] = {"not_admitted": CLOSE_NOT_ADMITTED, "bad_request": CLOSE_BAD_MESSAGE, "busy": CLOSE_BUSY}
+_REFUSED_CODES: Mapping[str, int] = {
+    "not_admitted": CLOSE_NOT_ADMITTED,
+    "bad_request": CLOSE_BAD_MESSAGE,
+    "busy": CLOSE_BUSY,
+    "quota": CLOSE_BUSY,
+    "rate_limited": CLOSE_BUSY,
+}
 _ENDED_CODES: Mapping[str, int] = {"engine_failed": 1011, "failed": 1011, "server_stopped": 1012}
 
 Admit = Callable[[Start], TalkRequest]
