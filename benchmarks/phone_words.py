@@ -62,7 +62,8 @@ async def _hear(asr: Asr, pcm: Pcm, phrases: list[str]) -> str:
         sound = np.concatenate([silence(PADDING), pcm, silence(PADDING)])
         for begin in range(0, sound.size, FRAME_SAMPLES):
             await session.feed(to_16k.push(sound[begin : begin + FRAME_SAMPLES]))
-        return (await session.finish()).text
+        transcript = await session.finish()
+        return transcript.command or transcript.text
     finally:
         await session.close()
 
