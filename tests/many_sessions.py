@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.analysis.known_talks import broke_in
 from tests.store.talk_script import chosen, closed, opened, play, tool_started, turn
 from workbench.events import Event
-from workbench.store.duckdb_store import DuckDbStore
+from workbench.store.base import Store
 from workbench.store.recorder import Recorder
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -34,7 +34,7 @@ def reply_ms(number: int) -> float:
     return 200.0 + number % 700
 
 
-def fill(store: DuckDbStore, count: int) -> None:
+def fill(store: Store, count: int) -> None:
     """`s-0` to `s-<count - 1>`, the last one the newest."""
     now = BEGAN
     recorder = Recorder(store, Path("unused"), recording=False, wall_clock=lambda: now)

@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.known_talks import fill
+from tests.private_postgres import PrivatePostgres
 from workbench.analysis.source import ExportSource, Source, StoreSource
+from workbench.store.base import Store
 from workbench.store.duckdb_store import DuckDbStore
 from workbench.store.export import export
+from workbench.store.opening import open_store
 
 
 @pytest.fixture(scope="session")
@@ -24,10 +27,22 @@ def known_export(known_store: DuckDbStore, tmp_path_factory: pytest.TempPathFact
     return export(known_store, Path("unused"), tmp_path_factory.mktemp("known") / "export").folder
 
 
-@pytest.fixture(scope="session", params=["export", "store"])
-def source(request: pytest.FixtureRequest, known_store: DuckDbStore, known_export: Path) -> Source:
-    """The same talks, asked in both ways."""
-    return StoreSource(known_store, Path("unused")) if request.param == "store" else ExportSource(known_export)
+@pytest.fixture(scope="session")
+def known_postgres(postgres: PrivatePostgres) -> Iterator[Store]:
+    with postgres.lent_store_database() as address:
+        store = open_store(address)
+        fill(store)
+        yield store
+        store.close()
+
+
+@pytest.fixture(scope="session", params=["export", "store", "postgres"])
+def source(request: pytest.FixtureRequest) -> Source:
+    """The same talks, asked in every way."""
+    if request.param == "export":
+        return ExportSource(request.getfixturevalue("known_export"))
+    store: Store = request.getfixturevalue("known_store" if request.param == "store" else "known_postgres")
+    return StoreSource(store, Path("unused"))
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from workbench import events
 from workbench.audio.frames import FRAME_SAMPLES, SAMPLE_RATE
 from workbench.events import Event
 from workbench.personas import Persona
-from workbench.store.duckdb_store import DuckDbStore
+from workbench.store.base import Store
 from workbench.store.recorder import Recorder
 
 BEGAN = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -95,7 +95,7 @@ def tool_call(said_s: float, intent_ms: float, dispatch_ms: float, work_ms: floa
 
 
 def keep(
-    store: DuckDbStore,
+    store: Store,
     session_id: str,
     happened: Sequence[Event],
     *,
@@ -120,7 +120,7 @@ def keep(
     recorder.close()
 
 
-def fill(store: DuckDbStore) -> None:
+def fill(store: Store) -> None:
     """Six talks with quick answers, six with slow ones, one in text, one on another engine."""
     for number in range(6):
         shift = 10.0 * number

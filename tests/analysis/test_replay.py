@@ -12,7 +12,8 @@ from workbench import events
 from workbench.analysis.replay import LateFrame, Phrase, Replay, Span, replay
 from workbench.analysis.source import AnalysisError, StoreSource
 from workbench.events import Event
-from workbench.store.duckdb_store import DuckDbStore
+from workbench.store.base import Store
+from workbench.store.opening import open_store
 
 
 def piece(seconds: float, text: str, *, forced: bool = False) -> events.AgentText:
@@ -45,20 +46,20 @@ TALK: Sequence[Event] = [
 ]
 
 
-def kept(store: DuckDbStore, happened: Sequence[Event], *, pace: str = "realtime") -> Replay:
+def kept(store: Store, happened: Sequence[Event], *, pace: str = "realtime") -> Replay:
     keep(store, "known", happened, end_s=10.0, pace=pace)
     store.flush()
     return replay(StoreSource(store, Path("unused")), "known")
 
 
 @pytest.fixture
-def store() -> Iterator[DuckDbStore]:
-    made = DuckDbStore(":memory:")
+def store(database: str) -> Iterator[Store]:
+    made = open_store(database)
     yield made
     made.close()
 
 
-def test_everything_lies_where_it_was(store: DuckDbStore) -> None:
+def test_everything_lies_where_it_was(store: Store) -> None:
     late = events.FrameTiming(
         at_samples=at(3.2), noticed_samples=at(3.2), frame=40, late_ms=95.0, listen_ms=1.0, engine_ms=1.0, total_ms=4.0
     )
@@ -80,16 +81,16 @@ def test_everything_lies_where_it_was(store: DuckDbStore) -> None:
     assert (found.summary.duration_s, found.summary.user_turns) == (10.0, 2)
 
 
-def test_in_virtual_time_no_frame_is_late(store: DuckDbStore) -> None:
+def test_in_virtual_time_no_frame_is_late(store: Store) -> None:
     assert kept(store, TALK, pace="fast").late_frames is None
 
 
-def test_words_that_are_given_end_where_the_agents_own_begin(store: DuckDbStore) -> None:
+def test_words_that_are_given_end_where_the_agents_own_begin(store: Store) -> None:
     found = kept(store, [edge("agent", "start", 1.1), piece(1.0, " noon", forced=True), piece(2.0, " so"), edge("agent", "stop", 3.0)])
     assert found.forced == [Span(1_000, 2_000)]
     assert [phrase.text for phrase in found.phrases] == ["noon", "so"]
 
 
-def test_an_unknown_talk_is_told(store: DuckDbStore) -> None:
+def test_an_unknown_talk_is_told(store: Store) -> None:
     with pytest.raises(AnalysisError, match="no talk 'nobody'"):
         replay(StoreSource(store, Path("unused")), "nobody")

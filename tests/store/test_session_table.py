@@ -3,41 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import date
 from typing import Any
 
 import pytest
 
 from tests.many_sessions import A_DAY, PERSONAS, fill, has_barge_in, has_tool, reply_ms
-from workbench.store.base import StoreError
-from workbench.store.duckdb_store import DuckDbStore
+from workbench.store.base import Store, StoreError
+from workbench.store.opening import open_store
 from workbench.store.ratings import rate, ratings
 from workbench.store.session_table import SORTS, Wanted, choices, find
 
 COUNT = A_DAY + 40
 
 
-@pytest.fixture(scope="module")
-def many() -> Iterator[DuckDbStore]:
-    store = DuckDbStore(":memory:")
+@pytest.fixture(scope="module", params=["duckdb", "postgres"])
+def many(request: pytest.FixtureRequest) -> Iterator[Store]:
+    with ExitStack() as lent:
+        server = request.getfixturevalue("postgres") if request.param == "postgres" else None
+        store = open_store(":memory:" if server is None else lent.enter_context(server.lent_store_database()))
+        yield filled(store)
+        store.close()
+
+
+def filled(store: Store) -> Store:
     fill(store, COUNT)
     rate(store, "s-7", rater="Ann", stars=2, note="slow")
     rate(store, "s-7", rater="Bo", stars=5, note="")
     rate(store, "s-7", rater="Ann", stars=4, note="better: 100% of it")
     rate(store, "s-8", rater="Ann", stars=1, note="")
     rate(store, "s-9", rater="Ann", stars=None, note="no stars")
-    yield store
-    store.close()
+    return store
 
 
-def found(store: DuckDbStore, wanted: Wanted, **how: Any) -> list[int]:
+def found(store: Store, wanted: Wanted, **how: Any) -> list[int]:
     """The numbers of the sessions that are found, and that as many were counted."""
     page = find(store, wanted, limit=COUNT, **how)
     assert page.total == len(page.rows)
     return [int(row["session_id"].removeprefix("s-")) for row in page.rows]
 
 
-def test_the_newest_come_first_a_page_at_a_time(many: DuckDbStore) -> None:
+def test_the_newest_come_first_a_page_at_a_time(many: Store) -> None:
     first, second = find(many, Wanted(), limit=3), find(many, Wanted(), limit=3, offset=3)
     assert [row["session_id"] for row in first.rows + second.rows] == [f"s-{COUNT - n}" for n in range(1, 7)]
     assert first.total == second.total == COUNT
@@ -64,12 +71,12 @@ def test_the_newest_come_first_a_page_at_a_time(many: DuckDbStore) -> None:
     ],
     ids=lambda value: str(value) if isinstance(value, Wanted) else "as said",
 )
-def test_filters_leave_what_they_say(many: DuckDbStore, wanted: Wanted, holds: Any) -> None:
+def test_filters_leave_what_they_say(many: Store, wanted: Wanted, holds: Any) -> None:
     assert found(many, wanted) == [n for n in reversed(range(COUNT)) if holds(n)]
 
 
 @pytest.mark.parametrize("sort", SORTS)
-def test_every_sort_goes_both_ways_and_what_is_unknown_comes_last(many: DuckDbStore, sort: str) -> None:
+def test_every_sort_goes_both_ways_and_what_is_unknown_comes_last(many: Store, sort: str) -> None:
     shown = {"started": "started_at", "length": "length_s", "latency": "latency_p50_ms"}
     column = shown.get(sort) or (f"{sort.removesuffix('s')}_count" if sort in ("turns", "tools", "barge_ins") else sort)
     for descending in (True, False):
@@ -80,7 +87,7 @@ def test_every_sort_goes_both_ways_and_what_is_unknown_comes_last(many: DuckDbSt
         assert len(values) == COUNT
 
 
-def test_a_row_tells_what_the_talk_was(many: DuckDbStore) -> None:
+def test_a_row_tells_what_the_talk_was(many: Store) -> None:
     (row,) = find(many, Wanted(search="s-12"), sort="started", descending=False, limit=1).rows
     assert (row["turn_count"], row["tool_count"], row["barge_in_count"], row["length_s"]) == (2, 1, 1, 24.0)
     assert (row["latency_p50_ms"], row["latency_n"]) == (reply_ms(12), 1)
@@ -88,7 +95,7 @@ def test_a_row_tells_what_the_talk_was(many: DuckDbStore) -> None:
     assert (row["has_audio"], row["is_active"], row["rating"]) == (False, False, None)
 
 
-def test_the_newest_stars_of_each_person_count(many: DuckDbStore) -> None:
+def test_the_newest_stars_of_each_person_count(many: Store) -> None:
     (row,) = find(many, Wanted(rating_min=4)).rows
     assert (row["session_id"], row["rating"], row["raters"]) == ("s-7", 4.5, 2)
     told = ratings(many, "s-7")
@@ -104,18 +111,18 @@ def test_the_newest_stars_of_each_person_count(many: DuckDbStore) -> None:
         ({"rater": "Ann", "stars": 6, "note": ""}, "6 stars"),
     ],
 )
-def test_an_empty_judgement_is_refused(many: DuckDbStore, given: dict[str, Any], said: str) -> None:
+def test_an_empty_judgement_is_refused(many: Store, given: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         rate(many, "s-1", **given)
 
 
-def test_nobody_can_rate_what_is_not_there(many: DuckDbStore) -> None:
+def test_nobody_can_rate_what_is_not_there(many: Store) -> None:
     with pytest.raises(StoreError):
         rate(many, "nobody", rater="Ann", stars=3, note="")
     assert ratings(many, "nobody") == []
 
 
-def test_the_filters_offer_what_there_is(many: DuckDbStore) -> None:
+def test_the_filters_offer_what_there_is(many: Store) -> None:
     offered = choices(many)
     assert set(offered["personas"]) == set(PERSONAS)
     assert set(offered["engines"]) == {"classic", "personaplex", "echo"}
