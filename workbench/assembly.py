@@ -40,11 +40,12 @@ from workbench.personas import Persona
 from workbench.sessions import Parts, Sessions
 from workbench.settings import Settings, cores
 from workbench.store.address import shown
-from workbench.store.base import Store
+from workbench.store.base import Store, StoreError
 from workbench.store.figures import figures
 from workbench.store.opening import open_store
+from workbench.store.processes import Process, register
 from workbench.store.recorder import Recorder
-from workbench.store.recovery import Recovered, recover
+from workbench.store.recovery import Recovered, Recovery
 from workbench.testing.engines import EchoEngine, ScriptedEngine
 from workbench.wire_client import ChatError
 
@@ -52,6 +53,9 @@ log = logging.getLogger(__name__)
 
 SESSIONS_PER_CORE = 2
 """Classic talks that one core holds in real time with the embedded recogniser: `benchmarks.concurrency` held four on two cores."""
+
+RECOVERY_EVERY_S = 5.0
+"""How often the talks of dead processes are looked for in a database that is shared."""
 
 AUTOMATIC = ("personaplex", "classic")
 """Engines that `auto` may take, best first."""
@@ -73,6 +77,8 @@ class Workbench:
     """What one process of the workbench is made of. Made by `assemble`; `close` gives everything back."""
 
     settings: Settings
+    here: Process
+    """This process, as others see it in a store that is shared."""
     store: Store
     recovered: Recovered
     """What a crash had left behind, brought to its end at this start."""
@@ -104,6 +110,7 @@ class Workbench:
 class _Opened:
     """What takes time to open."""
 
+    here: Process
     store: Store
     recovered: Recovered
     asr: CountedAsr
@@ -122,13 +129,15 @@ async def assemble(
     synthesisers: Sequence[Tts] | None = None,
     personaplex: Engine | None = None,
     tools: ToolsConfig = NO_TOOLS,
+    address: str | None = None,
 ) -> Workbench:
     """Opens the store, brings what crashed to an end, and chooses the parts, all at the same time. `recogniser`, `synthesisers` and
     `personaplex` are used instead of choosing where they are given; the engine is not closed. `tools` says who carries out tools
-    beside this process.
+    beside this process. `address`: of its pages, for other processes on the same store.
 
     Raises StoreError, SpeechError, PersonaError, EngineError, ConfigError or AssemblyError with the repair; nothing is left open then.
     """
+    here = Process.this(settings.audio_dir, address)
     personas = library_of(settings)
     persona = personas.get(settings.persona)
     endpoint = llm_endpoint(settings)
@@ -137,7 +146,7 @@ async def assemble(
         if endpoint is not None:
             parts.push_async_callback(endpoint.close)
         tasks = (
-            asyncio.create_task(_open_store(settings, parts, progress)),
+            asyncio.create_task(_open_store(settings, parts, progress, here)),
             asyncio.create_task(_open_recogniser(settings, recogniser, parts, progress)),
             asyncio.create_task(_open_voices(settings, synthesisers, parts, progress)),
             asyncio.create_task(asyncio.to_thread(_load_end_of_turn, settings, progress)),
@@ -151,21 +160,38 @@ async def assemble(
         if end_of_turn is not None:
             parts.callback(end_of_turn.close)
         engine = personaplex or personaplex_engine(settings)
-        bench = _wire(settings, personas, _Opened(store, recovered, asr, voices, end_of_turn, endpoint, engine, tools), parts, progress)
+        bench = _wire(
+            settings, personas, _Opened(here, store, recovered, asr, voices, end_of_turn, endpoint, engine, tools), parts, progress
+        )
         bench.roster.check(settings.engine)
         bench.fleet.start()
         bench.parts = parts.pop_all()
         return bench
 
 
-async def _open_store(settings: Settings, parts: AsyncExitStack, progress: Progress) -> tuple[Store, Recovered]:
+async def _open_store(settings: Settings, parts: AsyncExitStack, progress: Progress, here: Process) -> tuple[Store, Recovered]:
     progress(f"Opening {shown(settings.database)}.")
-    store = await asyncio.to_thread(open_store, settings.database)
+    store = await asyncio.to_thread(open_store, settings.database, process_id=here.process_id)
     parts.push_async_callback(asyncio.to_thread, store.close)
-    recovered = await asyncio.to_thread(recover, store, settings.audio_dir)
+    await asyncio.to_thread(register, store, here)
+    recovery = Recovery(store, settings.audio_dir, here)
+    recovered = await asyncio.to_thread(recovery.look)
     if recovered.sessions:
         progress(f"{len(recovered.sessions)} talks that a crash had left open were closed.")
+    if store.shared:
+        watch = asyncio.create_task(_watch(recovery), name="recovery")
+        parts.callback(watch.cancel)
     return store, recovered
+
+
+async def _watch(recovery: Recovery) -> None:
+    """Brings the talks of processes to an end that die while this one runs."""
+    while True:
+        await asyncio.sleep(RECOVERY_EVERY_S)
+        try:
+            await asyncio.to_thread(recovery.look)
+        except StoreError as error:
+            log.info("talks of processes that are gone are looked for again later: %s", error)
 
 
 async def _open_recogniser(settings: Settings, given: Asr | None, parts: AsyncExitStack, progress: Progress) -> CountedAsr:
@@ -218,7 +244,7 @@ def llm_endpoint(settings: Settings, *, first_piece_timeout_s: float = FIRST_PIE
 
 def _wire(settings: Settings, personas: PersonaLibrary, opened: _Opened, parts: AsyncExitStack, progress: Progress) -> Workbench:
     store = opened.store
-    recorder = Recorder(store, settings.audio_dir, recording=settings.recording)
+    recorder = Recorder(store, settings.audio_dir, recording=settings.recording, process_id=opened.here.process_id)
     parts.push_async_callback(asyncio.to_thread, recorder.close)
     equipment = equip(
         opened.tools,
@@ -254,6 +280,7 @@ def _wire(settings: Settings, personas: PersonaLibrary, opened: _Opened, parts: 
     )
     return Workbench(
         settings=settings,
+        here=opened.here,
         store=store,
         recovered=opened.recovered,
         recorder=recorder,

@@ -10,11 +10,15 @@ from pathlib import Path
 from talk_script import chosen, opened, stems, tick, tool_started, turn
 
 from workbench.audio.frames import FRAME_SAMPLES
-from workbench.store.duckdb_store import DuckDbStore
+from workbench.store.opening import open_store
+from workbench.store.processes import Process, register
 from workbench.store.recorder import Recorder
 
-folder = Path(sys.argv[1])
-observer = Recorder(DuckDbStore(folder / "talks.duckdb"), folder / "audio").observer()
+folder, database = Path(sys.argv[1]), sys.argv[2]
+here = Process.this(folder / "audio")
+store = open_store(database, process_id=here.process_id)
+register(store, here)
+observer = Recorder(store, folder / "audio", process_id=here.process_id).observer()
 observer.on_event(opened())
 observer.on_event(chosen())
 began = time.monotonic()

@@ -15,12 +15,13 @@ from workbench import events
 from workbench.audio.frames import FRAME_SAMPLES, SAMPLE_RATE, to_int16
 from workbench.store import queries
 from workbench.store.audio_segments import AudioWriter
+from workbench.store.base import Store
 from workbench.store.duckdb_store import DuckDbStore
 from workbench.store.recorder import Recorder
 from workbench.store.recovery import recover
 
 
-def leave_open(store: DuckDbStore, audio_dir: Path, frames: int, *, rows: bool = True) -> None:
+def leave_open(store: Store, audio_dir: Path, frames: int, *, rows: bool = True) -> None:
     """What a crash leaves of a talk: an open session and closed segments, with or without their rows."""
     observer = Recorder(store, audio_dir, recording=False).observer()
     play(observer, opened(), chosen(), turn("t-1", "user", 0.2, 0.7), tool_started(0.8), *(tick(frame + 1) for frame in range(frames)))
@@ -36,7 +37,7 @@ def leave_open(store: DuckDbStore, audio_dir: Path, frames: int, *, rows: bool =
 
 def test_kill_9_in_mid_talk_loses_at_most_two_seconds(tmp_path: Path) -> None:
     child = Path(__file__).with_name("crash_child.py")
-    with subprocess.Popen([sys.executable, child, tmp_path], stdout=subprocess.PIPE, text=True) as talking:
+    with subprocess.Popen([sys.executable, child, tmp_path, tmp_path / "talks.duckdb"], stdout=subprocess.PIPE, text=True) as talking:
         assert talking.stdout is not None
         frames = 0
         for line in talking.stdout:
@@ -75,7 +76,7 @@ def test_kill_9_in_mid_talk_loses_at_most_two_seconds(tmp_path: Path) -> None:
     store.close()
 
 
-def test_an_open_talk_is_closed_at_its_last_event_with_its_tools(store: DuckDbStore, tmp_path: Path) -> None:
+def test_an_open_talk_is_closed_at_its_last_event_with_its_tools(store: Store, tmp_path: Path) -> None:
     leave_open(store, tmp_path, 24)
     proposed = events.ToolProposed(
         at_samples=0,
@@ -104,14 +105,14 @@ def test_an_open_talk_is_closed_at_its_last_event_with_its_tools(store: DuckDbSt
     assert queries.stats(store)["active_sessions"] == 0
 
 
-def test_segments_without_rows_are_picked_up(store: DuckDbStore, tmp_path: Path) -> None:
+def test_segments_without_rows_are_picked_up(store: Store, tmp_path: Path) -> None:
     leave_open(store, tmp_path, 24, rows=False)
     assert recover(store, tmp_path).recordings == ["talk-1"]
     assert soundfile.info(tmp_path / "talk-1.flac").frames == 24 * FRAME_SAMPLES
     assert not (tmp_path / "talk-1").exists()
 
 
-def test_half_written_files_are_removed_and_said(store: DuckDbStore, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_half_written_files_are_removed_and_said(store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     leave_open(store, tmp_path, 12)
     parts = [tmp_path / "talk-1" / "0000001-000000023040.part", tmp_path / "talk-0.part"]
     for part in parts:
@@ -121,7 +122,7 @@ def test_half_written_files_are_removed_and_said(store: DuckDbStore, tmp_path: P
     assert "2 half-written files removed" in caplog.text
 
 
-def test_recovery_is_done_once(store: DuckDbStore, tmp_path: Path) -> None:
+def test_recovery_is_done_once(store: Store, tmp_path: Path) -> None:
     leave_open(store, tmp_path, 24)
     recover(store, tmp_path)
     first = queries.get_session(store, "talk-1")
@@ -130,7 +131,7 @@ def test_recovery_is_done_once(store: DuckDbStore, tmp_path: Path) -> None:
     assert queries.get_session(store, "talk-1") == first
 
 
-def test_a_crash_between_the_one_file_and_the_removal_of_its_segments(store: DuckDbStore, tmp_path: Path) -> None:
+def test_a_crash_between_the_one_file_and_the_removal_of_its_segments(store: Store, tmp_path: Path) -> None:
     leave_open(store, tmp_path, 24)
     segments = sorted((tmp_path / "talk-1").iterdir())
     kept = segments[1].read_bytes()
@@ -143,7 +144,7 @@ def test_a_crash_between_the_one_file_and_the_removal_of_its_segments(store: Duc
     assert not (tmp_path / "talk-1").exists()
 
 
-def test_sound_without_a_session_is_left_and_named(store: DuckDbStore, tmp_path: Path) -> None:
+def test_sound_without_a_session_is_left_and_named(store: Store, tmp_path: Path) -> None:
     folder = tmp_path / "nobody"
     folder.mkdir()
     soundfile.write(folder / "0000000-000000000000.flac", np.zeros((FRAME_SAMPLES, 2), np.int16), SAMPLE_RATE)
@@ -153,7 +154,7 @@ def test_sound_without_a_session_is_left_and_named(store: DuckDbStore, tmp_path:
     assert folder.is_dir()
 
 
-def test_a_talk_that_ended_well_is_not_touched(store: DuckDbStore, tmp_path: Path) -> None:
+def test_a_talk_that_ended_well_is_not_touched(store: Store, tmp_path: Path) -> None:
     recorder = Recorder(store, tmp_path)
     play(recorder.observer(), opened(), closed(1.0), frames=12)
     recorder.close()

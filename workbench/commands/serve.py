@@ -118,7 +118,7 @@ async def _serve(settings: Settings, tools: ToolsConfig, listening: socket.socke
     if isinstance(plan, GatewayPlan):
         settings = settings.model_copy(update={"gateway": plan.checkpoint})
     async with _personaplex(settings, plan) as personaplex:
-        bench = await assemble(settings, progress=say, personaplex=personaplex, tools=tools)
+        bench = await assemble(settings, progress=say, personaplex=personaplex, tools=tools, address=_address(settings))
         tracing = start_tracing(settings.traces_url, service="personaplex-workbench", tell=say)
         try:
             say(await _engine_line(bench))

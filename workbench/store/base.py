@@ -46,6 +46,15 @@ class Store(RowSink, Protocol):
         """Rows given up since the store was opened: refused by the database, or beyond the bound of what is kept in memory."""
         ...
 
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may have the same database open."""
+        ...
+
+    def living(self) -> frozenset[str]:
+        """Ids of the processes that have this database open just now, as far as they have one. Raises StoreError."""
+        ...
+
     def flush(self) -> None:
         """Waits until every row appended so far is committed. Raises StoreError when they cannot be."""
         ...

@@ -24,11 +24,11 @@ WAITING_ROWS_MAX = 200_000
 class BufferedStore(ABC):
     """The writing half of a `Store`. An engine says how a transaction, an insert and a statement are done, all in the writer's thread."""
 
-    def __init__(
-        self, name: str, *, flush_s: float = FLUSH_S, waiting_rows_max: int = WAITING_ROWS_MAX, on_failure: OnFailure | None = None
-    ) -> None:
-        """`name`: what messages call the database. An engine calls `_start` when it is ready to write."""
+    def __init__(self, name: str, *, flush_s: float, waiting_rows_max: int, on_failure: OnFailure | None, process_id: str | None) -> None:
+        """`name`: what messages call the database. `process_id`: of the process that holds talks here, where one does. An engine calls
+        `_start` when it is ready to write."""
         self.name = name
+        self.process_id = process_id
         self._flush_s = flush_s
         self._on_failure = on_failure
         self._changed = threading.Condition()

@@ -36,8 +36,9 @@ class DuckDbStore(BufferedStore):
         flush_s: float = FLUSH_S,
         waiting_rows_max: int = WAITING_ROWS_MAX,
         on_failure: OnFailure | None = None,
+        process_id: str | None = None,
     ) -> None:
-        super().__init__(str(path), flush_s=flush_s, waiting_rows_max=waiting_rows_max, on_failure=on_failure)
+        super().__init__(str(path), flush_s=flush_s, waiting_rows_max=waiting_rows_max, on_failure=on_failure, process_id=process_id)
         self.path = path
         self._root = _connect(path)
         try:
@@ -64,6 +65,13 @@ class DuckDbStore(BufferedStore):
         names = [column[0] for column in described]
         is_json = [str(column[1]) == "JSON" for column in described]
         return [{n: from_database(v, is_json=j) for n, v, j in zip(names, row, is_json, strict=True)} for row in rows]
+
+    @property
+    def shared(self) -> bool:
+        return False
+
+    def living(self) -> frozenset[str]:
+        return frozenset([self.process_id] if self.process_id else [])
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         with self._rooted:

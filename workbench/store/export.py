@@ -250,11 +250,11 @@ def _conditions(options: ExportOptions) -> tuple[str, list[Any]]:
 
 
 def column_types(store: DuckDbStore, table: str) -> dict[str, str]:
-    """SQL types by column, but for the serial numbers of one database, which mean nothing outside it."""
+    """SQL types by column, but for the serial numbers and processes of one database, which mean nothing outside it."""
     rows = store.query(
         "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = $1 ORDER BY ordinal_position", [table]
     )
-    return {row["column_name"]: row["data_type"] for row in rows if row["column_name"] != "id"}
+    return {row["column_name"]: row["data_type"] for row in rows if row["column_name"] not in ("id", "process_id")}
 
 
 def _column(table: ExportedTable, name: str, kind: str, options: ExportOptions) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psycopg
@@ -16,6 +16,7 @@ from workbench.store import migrate, postgres_link
 from workbench.store.base import OnFailure, Row, StoreError
 from workbench.store.buffered_store import FLUSH_S, WAITING_ROWS_MAX, BufferedStore
 from workbench.store.postgres_link import Link, mend
+from workbench.store.processes import lock_key
 from workbench.store.tables import IGNORE_KNOWN, Table, on_conflict
 from workbench.store.values import from_database
 
@@ -48,15 +49,15 @@ class PostgresStore(BufferedStore):
         flush_s: float = FLUSH_S,
         waiting_rows_max: int = WAITING_ROWS_MAX,
         on_failure: OnFailure | None = None,
+        process_id: str | None = None,
     ) -> None:
         self.link = Link(address)
-        super().__init__(self.link.name, flush_s=flush_s, waiting_rows_max=waiting_rows_max, on_failure=on_failure)
-        self._on_connect: list[Callable[[psycopg.Connection], None]] = []
+        super().__init__(self.link.name, flush_s=flush_s, waiting_rows_max=waiting_rows_max, on_failure=on_failure, process_id=process_id)
+        self._locked = False
         self._away = False
         self._writer: psycopg.Connection | None = None
         try:
-            self._writer = self._open_writer()
-            _bring_up_to_date(self._writer)
+            _bring_up_to_date(self._connected())
         except StoreError:
             self._drop_writer()
             raise
@@ -94,9 +95,12 @@ class PostgresStore(BufferedStore):
             raise StoreError(f"the query failed: {_one_line(error)}. {mend(error, self.link)}") from error
         return [{name: from_database(value, is_json=False) for name, value in zip(names, row, strict=True)} for row in rows]
 
-    def on_connect(self, act: Callable[[psycopg.Connection], None]) -> None:
-        """Has `act` called in the writer's thread with each new connection of the writer, from the next one on."""
-        self._on_connect.append(act)
+    @property
+    def shared(self) -> bool:
+        return True
+
+    def living(self) -> frozenset[str]:
+        return frozenset(row["process_id"] for row in self.query(_LIVING))
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[psycopg.Connection]:
@@ -149,7 +153,7 @@ class PostgresStore(BufferedStore):
         self._connected().execute(sql.encode(), list(params))
 
     def _idle(self) -> None:
-        """Asks whether the connection still stands: what is told of it to others (`on_connect`) hangs on it."""
+        """Asks whether the connection still stands: with it goes the lock by which other processes know that this one is there."""
         self._begin().execute("ROLLBACK")
 
     def _rows_fault(self, error: Exception) -> bool:
@@ -170,19 +174,13 @@ class PostgresStore(BufferedStore):
         self._readers.close()
         self._drop_writer()
 
-    def _open_writer(self) -> psycopg.Connection:
-        connection = self.link.connect(WRITE_TIMEOUT_MS)
-        try:
-            for act in self._on_connect:
-                act(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
     def _connected(self) -> psycopg.Connection:
         if self._writer is None or self._writer.closed:
-            self._writer = self._open_writer()
+            self._writer, self._locked = self.link.connect(WRITE_TIMEOUT_MS), False
+        if self.process_id is not None and not self._locked:
+            # Not had at once only while the server has not yet noticed that an earlier connection of ours is gone: it is tried again.
+            row = self._writer.execute("SELECT pg_try_advisory_lock($1)", [lock_key(self.process_id)]).fetchone()
+            self._locked = row is not None and bool(row[0])
         return self._writer
 
     def _begin(self) -> psycopg.Connection:
@@ -200,6 +198,13 @@ class PostgresStore(BufferedStore):
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+
+
+_LIVING = """
+SELECT p.process_id FROM voice_processes p JOIN pg_locks l ON (l.classid::BIGINT << 32) | l.objid::BIGINT = p.lock_key
+WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 
 
 def _copy_in(table: str, columns: Sequence[str]) -> composed.Composed:

@@ -40,15 +40,23 @@ class Recorder:
     """Makes one observer for each talk. With `recording` off, or off for a talk, its rows are kept and its sound is not."""
 
     def __init__(
-        self, store: Store, audio_dir: Path, *, recording: bool = True, wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        store: Store,
+        audio_dir: Path,
+        *,
+        recording: bool = True,
+        wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        process_id: str | None = None,
     ) -> None:
+        """`process_id`: of the process that holds the talks, where others must know it."""
         self._store = store
         self._wall_clock = wall_clock
+        self._process_id = process_id
         self._audio = AudioWriter(audio_dir, store) if recording else None
 
     def observer(self) -> TalkRecorder:
         """The observer of one talk."""
-        return TalkRecorder(self._store, self._audio, self._wall_clock)
+        return TalkRecorder(self._store, self._audio, self._wall_clock, self._process_id)
 
     def remember_persona(self, persona: Persona) -> None:
         """Keeps this version of a persona, once for each content."""
@@ -76,7 +84,10 @@ class Recorder:
 class TalkRecorder:
     """An `Observer` of one talk. `SessionOpened` must be the first event; raises ValueError when its ids are not ids."""
 
-    def __init__(self, store: RowSink, audio: AudioWriter | None, wall_clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, store: RowSink, audio: AudioWriter | None, wall_clock: Callable[[], datetime], process_id: str | None = None
+    ) -> None:
+        self._process_id = process_id
         self._store = store
         self._audio = audio
         self._wall_clock = wall_clock
@@ -155,6 +166,7 @@ class TalkRecorder:
             "ended_reason": None,
             "ended_detail": None,
             "scored_by": definitions.version(),
+            "process_id": self._process_id,
         }
         self._put_session()
         if recording and self._audio is not None:
