@@ -34,7 +34,7 @@ class TalkSpans:
         self._edges: deque[events.UserSpeech] = deque(maxlen=KEPT_EDGES)
         self._early: dict[str, dict[str, float]] = {}
         self._utterance: tuple[str, Span, int] | None = None
-        """The last one, its span and its end: what answers it is still to come."""
+        """The last one, its span and its end in wall time: what answers it is still to come."""
         self._takes: dict[type[Event], Callable[[Any], None]] = {
             events.SessionOpened: self._opened,
             events.SessionClosed: self._closed,
@@ -122,12 +122,13 @@ class TalkSpans:
         told: dict[str, Any] = {"utterance_id": event.utterance_id, "source": event.source, "recogniser": event.recogniser}
         if event.decode_ms is not None:
             told["decode_ms"] = event.decode_ms
-        span = self._tracer.start_span(event.kind, self._within, attributes=told, start_time=self._time.ns(event.start_samples))
+        start_ns = self._time.ns(event.start_samples)
+        span = self._tracer.start_span(event.kind, self._within, attributes=told, start_time=start_ns)
         for edge in self._edges:
             if edge.at_samples >= event.start_samples:
                 span.add_event(edge.kind, {"edge": edge.edge}, self._time.ns(edge.at_samples))
         self._edges.clear()
-        self._utterance = (event.utterance_id, span, max(event.start_samples, event.noticed_samples))
+        self._utterance = (event.utterance_id, span, max(start_ns, self._time.ns(event.noticed_samples)))
         for stage, ms in self._early.pop(event.utterance_id, {}).items():
             span.set_attribute(f"{stage}_ms", ms)
 
@@ -146,8 +147,8 @@ class TalkSpans:
 
     def _end_utterance(self) -> None:
         if self._utterance is not None:
-            _id, span, end = self._utterance
-            span.end(self._time.ns(end))
+            _id, span, end_ns = self._utterance
+            span.end(end_ns)
             self._utterance = None
 
     def _agent_text(self, event: events.AgentText) -> None:

@@ -23,10 +23,10 @@ _WORD = re.compile(r"\w")
 
 @dataclass(slots=True)
 class _Call:
-    """One invocation. `at` is where its last stage ended, in session time."""
+    """One invocation. `at_ns` is where its last stage ended. Kept in wall time: where session time lies may be learnt in between."""
 
     span: Span
-    at: int
+    at_ns: int
     work: Span | None = None
     """From dispatch to the answer; the provider's own spans hang on it."""
     finished_at: int | None = None
@@ -35,7 +35,7 @@ class _Call:
 
 @dataclass(slots=True)
 class _Said:
-    ended_at: int
+    ended_ns: int
     intent: events.IntentFound | None = None
 
 
@@ -52,7 +52,7 @@ class ToolSpans:
 
     def said(self, event: events.UserText) -> None:
         """The end of an utterance that may ask for a tool."""
-        self._said[event.utterance_id] = _Said(event.at_samples)
+        self._said[event.utterance_id] = _Said(self.time.ns(event.at_samples))
         if len(self._said) > MAX_UTTERANCES:
             del self._said[next(iter(self._said))]
 
@@ -66,8 +66,8 @@ class ToolSpans:
             return
         if event.act not in ("run", "propose", "deny"):
             return
-        said = self._said.get(event.utterance_id) or _Said(event.at_samples)
-        call = self._open(event.invocation_id, event.tool, said.ended_at, {"act": event.act, "tier": event.tier or ""})
+        said = self._said.get(event.utterance_id) or _Said(self.time.ns(event.at_samples))
+        call = self._open(event.invocation_id, event.tool, said.ended_ns, {"act": event.act, "tier": event.tier or ""})
         if said.intent is not None:
             told = {"intent": said.intent.intent, "source": said.intent.source, "duration_ms": said.intent.duration_ms}
             self._stage(call, said.intent, **told)
@@ -77,11 +77,11 @@ class ToolSpans:
         if call is None:
             if not isinstance(event, events.ToolProposed | events.ToolStarted):
                 return  # its span has ended
-            call = self._open(event.invocation_id, event.tool, event.at_samples, {})
+            call = self._open(event.invocation_id, event.tool, self.time.ns(event.at_samples), {})
         match event:
             case events.ToolProposed():
-                call.span.add_event(event.kind, timestamp=self.time.ns(event.at_samples))
-                call.at = event.at_samples
+                self._reach(call, event)
+                call.span.add_event(event.kind, timestamp=call.at_ns)
             case events.ToolConfirmed():
                 self._stage(call, event)
             case events.ToolRefused():
@@ -100,8 +100,8 @@ class ToolSpans:
                 self._delivered(call, event)
                 self._end(event.invocation_id)
             case events.NoticeDelivered():
-                call.span.add_event(event.kind, {"purpose": event.purpose, "how": event.how}, self.time.ns(event.at_samples))
-                call.at = max(call.at, event.at_samples)
+                self._reach(call, event)
+                call.span.add_event(event.kind, {"purpose": event.purpose, "how": event.how}, call.at_ns)
                 if event.purpose in _TURNED_DOWN:
                     self._end(event.invocation_id)
             case _:
@@ -120,10 +120,10 @@ class ToolSpans:
         for invocation_id in tuple(self._calls):
             self._end(invocation_id)
 
-    def _open(self, invocation_id: str, tool: str, at: int, attributes: Mapping[str, Any]) -> _Call:
+    def _open(self, invocation_id: str, tool: str, at_ns: int, attributes: Mapping[str, Any]) -> _Call:
         named = {"invocation_id": invocation_id, "tool": self.tool(tool), **attributes}
-        span = self.tracer.start_span("tool", self.parent, attributes=named, start_time=self.time.ns(at))
-        call = self._calls[invocation_id] = _Call(span, at)
+        span = self.tracer.start_span("tool", self.parent, attributes=named, start_time=at_ns)
+        call = self._calls[invocation_id] = _Call(span, at_ns)
         if len(self._calls) > MAX_OPEN:
             self._end(next(iter(self._calls)))
         return call
@@ -131,15 +131,18 @@ class ToolSpans:
     def _stage(self, call: _Call, ended_by: events.Event, **attributes: Any) -> None:
         """From the end of the stage before to this event."""
         within = set_span_in_context(call.span, self.parent)
-        span = self.tracer.start_span(ended_by.kind, within, attributes=attributes, start_time=self.time.ns(call.at))
-        call.at = max(call.at, ended_by.at_samples)
-        span.end(self.time.ns(call.at))
+        span = self.tracer.start_span(ended_by.kind, within, attributes=attributes, start_time=call.at_ns)
+        self._reach(call, ended_by)
+        span.end(call.at_ns)
+
+    def _reach(self, call: _Call, event: events.Event) -> None:
+        call.at_ns = max(call.at_ns, self.time.ns(event.at_samples))
 
     def _started(self, call: _Call, event: events.ToolStarted) -> None:
         self._stage(call, event)
         call.span.set_attribute("provider", event.provider)
         within = set_span_in_context(call.span, self.parent)
-        call.work = self.tracer.start_span(event.kind, within, start_time=self.time.ns(call.at))
+        call.work = self.tracer.start_span(event.kind, within, start_time=call.at_ns)
         # The task that dispatches calls the provider right after this event, so that this span is the one that goes on in it, and
         # what is sent over HTTP or MCP names it. The task is the invocation's own and ends with it: nothing needs detaching.
         context.attach(set_span_in_context(call.work))
@@ -154,12 +157,12 @@ class ToolSpans:
             # It was never dispatched, or this is a result that came after its end was told.
             self._stage(call, event, **attributes)
             return
-        call.at = max(call.at, event.at_samples)
+        self._reach(call, event)
         if failed:
             call.work.set_status(Status(StatusCode.ERROR))
         call.work.update_name(event.kind)
         call.work.set_attributes(attributes)
-        call.work.end(self.time.ns(call.at))
+        call.work.end(call.at_ns)
         call.work = None
 
     def _delivered(self, call: _Call, event: events.ResultDelivered) -> None:
@@ -170,12 +173,12 @@ class ToolSpans:
         self._stage(call, event, **told)
         if call.first_word_at is not None:
             within = set_span_in_context(call.span, self.parent)
-            span = self.tracer.start_span("AgentText", within, start_time=self.time.ns(call.at))
-            call.at = max(call.at, call.first_word_at)
-            span.end(self.time.ns(call.at))
+            span = self.tracer.start_span("AgentText", within, start_time=call.at_ns)
+            call.at_ns = max(call.at_ns, self.time.ns(call.first_word_at))
+            span.end(call.at_ns)
 
     def _end(self, invocation_id: str) -> None:
         call = self._calls.pop(invocation_id)
         if call.work is not None:
-            call.work.end(self.time.ns(call.at))
-        call.span.end(self.time.ns(call.at))
+            call.work.end(call.at_ns)
+        call.span.end(call.at_ns)
