@@ -7,7 +7,21 @@ from typing import ClassVar
 
 from workbench.commands.found import FoundCommands, new_app
 
-COMMANDS = ("serve", "talk", "gateway", "offline", "migrate", "export", "rescore", "report", "evaluate", "doctor", "intents", "tools")
+COMMANDS = (
+    "serve",
+    "talk",
+    "gateway",
+    "offline",
+    "migrate",
+    "export",
+    "rescore",
+    "report",
+    "evaluate",
+    "doctor",
+    "intents",
+    "tools",
+    "token",
+)
 """Each is the function of the same name in the module of the same name in `workbench.commands`."""
 
 

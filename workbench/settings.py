@@ -65,6 +65,10 @@ class Settings(BaseSettings):
     """Asked for at every page, route and WebSocket but `/health`; None = nobody is asked."""
     viewer_password: SecretStr | None = None
     """Lets in those who only read; needs `password`."""
+    session_key: SecretStr | None = None
+    """Seals cookies and tickets, 32 bytes or more; None = a key of its own, kept in `data_dir`. Servers that share visitors share it."""
+    token: SecretStr | None = None
+    """For commands that ask a server elsewhere (`--url`): a token of its, instead of the password."""
 
     trusted_proxies: Listed = ()
     """Addresses or networks (`10.0.0.0/8`, comma-separated) of the proxies before this server. What they forward of the visitor's

@@ -10,9 +10,14 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from workbench.api.login import COOKIE, FAILURES, Login, passwords_of
+from workbench.api.app import create_app
+from workbench.api.context import Context
+from workbench.api.guesses import FAILURES_EVERYWHERE_PER_MINUTE, FAILURES_PER_MINUTE, Guesses
+from workbench.api.login import COOKIE, Login, passwords_of
+from workbench.api.seals import seals_of
+from workbench.api.token_check import TokenCheck
 from workbench.app import shell
-from workbench.assembly import AssemblyError
+from workbench.assembly import AssemblyError, Workbench
 from workbench.settings import Settings
 
 OPERATOR, VIEWER = "opens everything", "looks only"
@@ -123,10 +128,11 @@ async def test_a_viewers_cookie_cannot_be_made_an_operators(client: httpx.AsyncC
     assert (await client.get("/api/tools", headers={"cookie": f"{COOKIE}={stolen}"})).status_code == 401
 
 
-async def test_an_old_cookie_is_none(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_old_cookie_is_none(client: httpx.AsyncClient, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     await logged_in(client, OPERATOR)
     later = time.time() + 13 * 3_600
-    monkeypatch.setattr("workbench.api.login.time.time", lambda: later)
+    assert context.seals is not None
+    monkeypatch.setattr(context.seals, "_wall_clock", lambda: later)
     kept = client.cookies[COOKIE]
     client.cookies.clear()
     assert (await client.get("/api/tools", headers={"cookie": f"{COOKIE}={kept}"})).status_code == 401
@@ -141,12 +147,47 @@ async def test_a_login_leads_nowhere_else(client: httpx.AsyncClient, wanted: str
 
 
 async def test_guessing_is_stopped(client: httpx.AsyncClient) -> None:
-    for _ in range(FAILURES):
+    for _ in range(FAILURES_PER_MINUTE):
         assert (await logged_in(client, "guess")).status_code in (401, 429)
     answer = await logged_in(client, OPERATOR)
     assert answer.status_code == 429
     assert "Wait a minute" in answer.text
     assert "guess" not in answer.text
+
+
+def test_who_guesses_locks_out_nobody_else() -> None:
+    now_s = 0.0
+    guesses = Guesses(monotonic=lambda: now_s)
+    guesses.right("owner")
+    for number in range(FAILURES_EVERYWHERE_PER_MINUTE):
+        attacker = f"attacker {number // FAILURES_PER_MINUTE}"
+        assert not guesses.locked(attacker)
+        guesses.wrong(attacker)
+    assert guesses.locked("attacker 0")
+    assert guesses.locked("attacker 99"), "from so many addresses at once no new one is listened to"
+    assert not guesses.locked("owner")
+    now_s += 6.0
+    assert not guesses.locked("somebody new"), "and only for a moment"
+    assert not guesses.locked("attacker 0")
+
+
+async def test_a_cookie_outlives_the_server_and_not_the_password(client: httpx.AsyncClient, bench: Workbench) -> None:
+    await logged_in(client, OPERATOR)
+    cookie = {"cookie": f"{COOKIE}={client.cookies[COOKIE]}"}
+
+    async def status(**changes: object) -> int:
+        bench.settings = bench.settings.model_copy(update=changes)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(create_app(bench)), base_url="http://localhost") as again:
+            return (await again.get("/api/tools", headers=cookie)).status_code
+
+    key = bench.settings.data_dir / "session.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert await status() == 200
+    assert await status(password=SecretStr("another one")) == 401
+    assert await status(password=SecretStr(OPERATOR)) == 200
+    assert await status(session_key=SecretStr("k" * 32)) == 401
+    with pytest.raises(AssemblyError, match="at least 32"):
+        await status(session_key=SecretStr("short"))
 
 
 def test_passwords_that_let_the_wrong_ones_in_are_refused(settings: Settings) -> None:
@@ -157,7 +198,7 @@ def test_passwords_that_let_the_wrong_ones_in_are_refused(settings: Settings) ->
     assert passwords_of(settings.model_copy(update={"password": None, "viewer_password": None})) is None
 
 
-async def test_what_is_neither_http_nor_websocket_passes(settings: Settings) -> None:
+async def test_what_is_neither_http_nor_websocket_passes(settings: Settings, bench: Workbench) -> None:
     seen: list[str] = []
 
     async def inner(scope: object, receive: object, send: object) -> None:
@@ -165,5 +206,5 @@ async def test_what_is_neither_http_nor_websocket_passes(settings: Settings) -> 
 
     passwords = passwords_of(settings)
     assert passwords is not None
-    await Login(inner, passwords)({"type": "lifespan"}, None, None)  # type: ignore[arg-type]
+    await Login(inner, passwords, seals_of(settings), TokenCheck(bench.store))({"type": "lifespan"}, None, None)  # type: ignore[arg-type]
     assert seen == ["lifespan"]

@@ -24,6 +24,7 @@ from workbench.api import (
     session_table,
     sessions,
     speech,
+    token_routes,
     tools,
     topology_routes,
     upkeep,
@@ -37,6 +38,7 @@ from workbench.api.known_host import KnownHost
 from workbench.api.limits import Limits
 from workbench.api.login import Login, passwords_of
 from workbench.api.origins import Origins
+from workbench.api.token_check import TokenCheck
 from workbench.assembly import Workbench
 from workbench.telemetry.tracing import Tracing
 from workbench.transports.websocket import ChatOptions, chat_router
@@ -62,7 +64,8 @@ def create_app(workbench: Workbench, tracing: Tracing | None = None) -> FastAPI:
     passwords, line = passwords_of(workbench.settings), phone.line_of(workbench.settings)
     if passwords is not None:
         app.login = True
-        app.add_middleware(Login, passwords=passwords, open_paths=phone.OPEN_PATHS if line is not None else ())
+        open_paths = phone.OPEN_PATHS if line is not None else ()
+        app.add_middleware(Login, passwords=passwords, seals=context.seals, tokens=TokenCheck(workbench.store), open_paths=open_paths)
     app.add_middleware(Limits, settings=workbench.settings, refusals=context.refusals)
     app.add_middleware(Origins, allowed=workbench.settings.allowed_origins)
     app.add_middleware(KnownHost, settings=workbench.settings)
@@ -79,6 +82,7 @@ def create_app(workbench: Workbench, tracing: Tracing | None = None) -> FastAPI:
         one_session,
         speech,
         orchestrator,
+        token_routes,
         tools,
         personas,
         blind,

@@ -13,6 +13,7 @@ from workbench.api.live_counts import LiveCounts
 from workbench.api.probes import Probes
 from workbench.api.quota import TalkQuota
 from workbench.api.reports import Reports
+from workbench.api.seals import Seals, seals_of
 from workbench.api.text_talks import TextTalks
 from workbench.api.tool_states import ToolStates
 from workbench.api.topology import Topology
@@ -38,6 +39,8 @@ class Context:
     topology: Topology
     trials: Trials
     refusals: Refusals
+    seals: Seals | None
+    """None where no password is set: nobody is asked who they are."""
 
 
 def make_context(workbench: Workbench, tracing: Tracing | None) -> Context:
@@ -68,6 +71,7 @@ def make_context(workbench: Workbench, tracing: Tracing | None) -> Context:
         topology=Topology(workbench, probes, tool_states, text_talks, live),
         trials=Trials(),
         refusals=refusals,
+        seals=None if workbench.settings.password is None else seals_of(workbench.settings),
     )
 
 

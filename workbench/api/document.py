@@ -13,7 +13,7 @@ BEFORE_ROUTES = {
     "429": "Too many requests from this address; Retry-After says in how many seconds the next is answered.",
 }
 WITH_BODY = {"413": "The body is too large."}
-WITH_LOGIN = {"401": "A password is set here and none was given."}
+WITH_LOGIN = {"401": "A password is set here and none was given.", "503": "Tokens cannot be looked up just now."}
 SCHEME = "bearer"
 
 

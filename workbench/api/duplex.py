@@ -9,9 +9,10 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request
 
 from workbench.api.context import Context, Ctx
-from workbench.api.entrance import KEPT_S
+from workbench.api.entrance import KEPT_S, Reservation
 from workbench.api.errors import ApiError, errors
 from workbench.api.models import CheckAnswer, Mode, ModesAnswer, SessionAnswer, SessionRequest, Transport, VoiceConfig
+from workbench.api.seals import Seals
 from workbench.assembly import AUTOMATIC
 from workbench.audio.frames import SAMPLE_RATE
 from workbench.engines.base import EngineError
@@ -61,11 +62,16 @@ async def reserve(context: Context, request: Request, wanted: SessionRequest) ->
         reason=reason,
         personaplex_available=await personaplex_available(context),
         transport=HTTP if engine == ELEVENLABS else _websocket(request, {"conversation_id": reserved.conversation_id}),
+        ticket=None if context.seals is None else _ticket(context.seals, reserved, bench.settings.max_session_s),
         fallback=HTTP,
         voice_config=_voice_config(context, engine, persona),
         created_at=reserved.made_at,
         expires_in_s=KEPT_S,
     )
+
+
+def _ticket(seals: Seals, reserved: Reservation, talk_s: float) -> str:
+    return seals.seal("ticket", f"{reserved.session_id}:{reserved.conversation_id}", KEPT_S + talk_s)
 
 
 async def _choose(context: Context, mode: str) -> tuple[str, str]:

@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 
 from workbench.api.errors import ApiError
 from workbench.api.quota import TalkQuota
+from workbench.api.roles import TICKET
 from workbench.assembly import Workbench
-from workbench.conversation.port import TalkRequest
+from workbench.conversation.port import TalkRefused, TalkRequest
 from workbench.sessions import CONVERSATION_ID, LiveTalk
 from workbench.store import queries
 from workbench.telemetry.following import Follow, Followed
@@ -89,6 +90,9 @@ class Entrance:
         """
         self._forget_old()
         reserved = self._pending.get(request.conversation_id or "")
+        ticket = TICKET.get()
+        if ticket is not None and (reserved is None or reserved.session_id != ticket.session_id):
+            raise TalkRefused("bad_request", "The talk of this ticket was opened before, or its minute is over. Reserve another.")
         if reserved is not None:
             request = dataclasses.replace(
                 request,

@@ -1,30 +1,34 @@
-"""Who may come in: nobody needs a password until one is set; then pages ask for it, programs send it, and viewers only read.
+"""Who may come in: nobody needs a password until one is set; then pages ask for it, programs send a token or it, and viewers only read.
 
-A browser gets a cookie, signed with a key that lives as long as the process. A program sends `Authorization: Bearer <password>`.
+A browser gets a sealed cookie. A program sends `Authorization: Bearer <token>`, or the password. A ticket (`roles.Ticket`) comes as a
+bearer or, since browsers send none with a WebSocket, as `?ticket=`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import html
-import secrets
-import time
-from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from pydantic import SecretStr
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, QueryParams
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from workbench.api.errors import answer
+from workbench.api.guesses import Guesses
+from workbench.api.roles import READING, TICKET, Ticket, may
+from workbench.api.seals import Seals
+from workbench.api.token_check import TokenCheck
+from workbench.api.visitor import VISITOR
 from workbench.assembly import AssemblyError
 from workbench.settings import Settings
+from workbench.store.base import StoreError
+from workbench.store.tokens import PREFIX, TokenRole
 
 Role = Literal["operator", "viewer"]
 
@@ -34,12 +38,7 @@ STAYS_S = 12 * 3_600
 """A working day; after it the password is asked for again."""
 OPEN_PATHS = ("/health", LOGIN, LOGOUT, "/talk/talk.css")
 """What the login page itself needs, and what watches over the server."""
-READING = ("GET", "HEAD", "OPTIONS")
-WATCHING = "/api/talks/"
-"""WebSockets below are one-way: whoever opens one watches a talk and says nothing."""
 VIEWER_HOME = "/sessions"
-FAILURES, FAILURES_WITHIN_S = 10, 60.0
-"""So many wrong passwords in a minute, from anybody, and none is looked at for the rest of it."""
 MAX_FORM_BYTES = 4_096
 POLICY = "default-src 'none'; style-src 'self' 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -77,32 +76,43 @@ def passwords_of(settings: Settings) -> Passwords | None:
 class Login:
     """ASGI middleware before everything else."""
 
-    def __init__(self, app: ASGIApp, passwords: Passwords, open_paths: Collection[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, passwords: Passwords, seals: Seals, tokens: TokenCheck, open_paths: Collection[str] = ()) -> None:
         """`open_paths`: HTTP paths and WebSockets beside `OPEN_PATHS` that ask by themselves who comes."""
         self._app = app
         self._passwords = passwords
+        self._seals = seals
+        self._tokens = tokens
         self._open_paths = frozenset((*OPEN_PATHS, *open_paths))
-        self._key = secrets.token_bytes(32)
-        self._failures: deque[float] = deque(maxlen=FAILURES)
+        self._guesses = Guesses()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        connection = HTTPConnection(scope)
-        path = scope["path"]
-        role = self._role(connection)
+        try:
+            role = await self._role(HTTPConnection(scope))
+        except StoreError as error:
+            # Whoever came with a token cannot be told from a stranger just now.
+            refused: Response = answer(503, "store_unavailable", str(error))
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1013, "reason": "tokens cannot be looked up"})
+            else:
+                await refused(scope, receive, send)
+            return
+        if isinstance(role, Ticket):
+            TICKET.set(role)
         if scope["type"] == "websocket":
-            if path in self._open_paths or role == "operator" or (role == "viewer" and path.startswith(WATCHING)):
+            path = scope["path"]
+            if path in self._open_paths or (role is not None and may(role, "WEBSOCKET", path, QueryParams(scope["query_string"]))):
                 await self._app(scope, receive, send)
             else:
                 # Before `accept` this is an HTTP 403.
-                await send({"type": "websocket.close", "code": 1008, "reason": "log in first" if role is None else "viewers only watch"})
+                await send({"type": "websocket.close", "code": 1008, "reason": "log in first" if role is None else "not with this login"})
             return
         response = await self._answer(Request(scope, receive), role)
         await (response or self._app)(scope, receive, send)
 
-    async def _answer(self, request: Request, role: Role | None) -> Response | None:
+    async def _answer(self, request: Request, role: TokenRole | Ticket | None) -> Response | None:
         """What is answered here; None: the app answers."""
         path = request.url.path
         if path == LOGIN:
@@ -111,18 +121,24 @@ class Login:
             gone = RedirectResponse(LOGIN, status_code=303)
             gone.delete_cookie(COOKIE)
             return gone
-        if path in self._open_paths or role == "operator":
+        if path in self._open_paths:
             return None
-        if role == "viewer":
-            if path == "/" and request.method in READING:
+        if role is not None:
+            if role == "viewer" and path == "/" and request.method in READING:
                 return RedirectResponse(VIEWER_HOME, status_code=303)
-            if request.method in READING:
+            if may(role, request.method, path, request.query_params):
                 return None
-            return answer(403, "viewer", "Viewers only read. Log in with the operator's password to change anything.")
+            if role == "viewer":
+                return answer(403, "viewer", "Viewers only read. Log in with the operator's password to change anything.")
+            if role == "talk":
+                return answer(
+                    403, "talk_token", "This token is for talks only: it reserves and opens them. Use an operator's for anything else."
+                )
+            return answer(403, "ticket", "This ticket is for one talk only: it opens, watches and ends that one.")
         if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
             query = f"?{request.url.query}" if request.url.query else ""
             return RedirectResponse(f"{LOGIN}?{urlencode({'next': path + query})}", status_code=303)
-        refused = answer(401, "login", "A password is set here: log in at /login, or send it as Authorization: Bearer.")
+        refused = answer(401, "login", "A password is set here: log in at /login, or send a token as Authorization: Bearer.")
         refused.headers["WWW-Authenticate"] = "Bearer"
         return refused
 
@@ -134,43 +150,55 @@ class Login:
         form = parse_qs(body.decode("utf-8", "replace"))
         role = self._check(form.get("password", [""])[0])
         if role is None:
-            waits = self._locked()
+            waits = self._guesses.locked(_address())
             said = "Too many wrong passwords. Wait a minute." if waits else "That is not the password."
             return _page(wanted, said, status=429 if waits else 401)
         let_in = RedirectResponse(wanted, status_code=303)
-        let_in.set_cookie(COOKIE, self._sign(role), max_age=STAYS_S, httponly=True, samesite="lax", secure=request.url.scheme == "https")
+        cookie = self._seals.seal("cookie", role, STAYS_S)
+        let_in.set_cookie(COOKIE, cookie, max_age=STAYS_S, httponly=True, samesite="lax", secure=request.url.scheme == "https")
         return let_in
 
-    def _role(self, connection: HTTPConnection) -> Role | None:
+    async def _role(self, connection: HTTPConnection) -> TokenRole | Ticket | None:
         scheme, _space, given = Headers(scope=connection.scope).get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and given:
+            return await self._bearer(given)
+        if (ticket := connection.query_params.get("ticket")) is not None:
+            return self._ticket(ticket)
+        told = self._seals.open("cookie", connection.cookies.get(COOKIE, ""))
+        return "operator" if told == "operator" else "viewer" if told == "viewer" else None
+
+    async def _bearer(self, given: str) -> TokenRole | Ticket | None:
+        if (ticket := self._ticket(given)) is not None:
+            return ticket
+        if not given.startswith(PREFIX):
             return self._check(given)
-        return self._read(connection.cookies.get(COOKIE, ""))
+        address = _address()
+        if self._guesses.locked(address):
+            return None
+        role = await self._tokens.role(given)
+        if role is None:
+            self._guesses.wrong(address)
+        return role
+
+    def _ticket(self, given: str) -> Ticket | None:
+        told = self._seals.open("ticket", given)
+        return None if told is None else Ticket(*told.split(":"))
 
     def _check(self, given: str) -> Role | None:
-        if self._locked():
+        address = _address()
+        if self._guesses.locked(address):
             return None
         role = self._passwords.role(given)
         if role is None:
-            self._failures.append(time.monotonic())
+            self._guesses.wrong(address)
+        else:
+            self._guesses.right(address)
         return role
 
-    def _locked(self) -> bool:
-        return len(self._failures) == FAILURES and time.monotonic() - self._failures[0] < FAILURES_WITHIN_S
 
-    def _sign(self, role: Role) -> str:
-        told = f"{role}.{int(time.time()) + STAYS_S}"
-        return f"{told}.{self._seal(told)}"
-
-    def _read(self, cookie: str) -> Role | None:
-        told, _dot, seal = cookie.rpartition(".")
-        role, _dot, until = told.partition(".")
-        if not hmac.compare_digest(self._seal(told).encode(), seal.encode()) or int(until) < time.time():
-            return None
-        return "operator" if role == "operator" else "viewer"
-
-    def _seal(self, told: str) -> str:
-        return hmac.new(self._key, told.encode(), hashlib.sha256).hexdigest()
+def _address() -> str:
+    visitor = VISITOR.get()
+    return "unknown" if visitor is None else visitor.counted
 
 
 async def _bounded(request: Request) -> bytes:

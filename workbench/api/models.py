@@ -50,6 +50,11 @@ class SessionAnswer(BaseModel):
     personaplex_available: bool = Field(description="A handshake of the last 5 s.")
     transport: Transport
     fallback: Transport | None = Field(description="How to talk where the transport above cannot be used.")
+    ticket: str | None = Field(
+        default=None,
+        description="Lets whoever has it open this talk (`ticket=` in the WebSocket's address), watch it and end it, and do nothing else; "
+        "null where no password is set.",
+    )
     voice_config: VoiceConfig
     created_at: datetime
     expires_in_s: float = Field(description="Seconds until the reservation is forgotten.")

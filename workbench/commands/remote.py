@@ -18,11 +18,11 @@ CONNECT_S = 10.0
 
 
 @contextmanager
-def _answer(url: str, path: str, body: Mapping[str, Any]) -> Iterator[httpx.Response]:
+def _answer(url: str, path: str, body: Mapping[str, Any] | None, method: str = "POST") -> Iterator[httpx.Response]:
     """The server's answer, as long as it takes. Raises CommandError with what the server says, or why it cannot be reached."""
     timeout = httpx.Timeout(None, connect=CONNECT_S)
     try:
-        with httpx.stream("POST", f"{url.rstrip('/')}{path}", json=body, timeout=timeout, headers=_bearer()) as answer:
+        with httpx.stream(method, f"{url.rstrip('/')}{path}", json=body, timeout=timeout, headers=_bearer()) as answer:
             if answer.status_code >= 400:
                 answer.read()
                 raise CommandError(f"The server at {url} refused: {_reason(answer)}")
@@ -32,8 +32,15 @@ def _answer(url: str, path: str, body: Mapping[str, Any]) -> Iterator[httpx.Resp
 
 
 def _bearer() -> dict[str, str]:
-    password = load_settings().password
-    return {"Authorization": f"Bearer {password.get_secret_value()}"} if password is not None else {}
+    secret = secret_for_servers()
+    return {"Authorization": f"Bearer {secret}"} if secret is not None else {}
+
+
+def secret_for_servers() -> str | None:
+    """The token of the settings, else the password; None without either."""
+    settings = load_settings()
+    secret = settings.token or settings.password
+    return secret.get_secret_value() if secret is not None else None
 
 
 def _reason(answer: httpx.Response) -> str:
@@ -43,9 +50,9 @@ def _reason(answer: httpx.Response) -> str:
         return f"status {answer.status_code}"
 
 
-def ask(url: str, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Posts `body` and gives the JSON that comes back. Raises CommandError."""
-    with _answer(url, path, body) as answer:
+def ask(url: str, path: str, body: Mapping[str, Any] | None = None, *, method: str = "POST") -> dict[str, Any]:
+    """Sends `body` and gives the JSON that comes back. Raises CommandError."""
+    with _answer(url, path, body, method) as answer:
         answer.read()
         found: dict[str, Any] = answer.json()
         return found

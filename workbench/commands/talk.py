@@ -18,6 +18,7 @@ from workbench.audio.frames import FRAME_MS, FRAME_SAMPLES, Pcm, silence
 from workbench.audio.wav import load_wav, write_wav
 from workbench.clock import FastClock, RealtimeClock
 from workbench.commands.common import CommandError, DataDir, Db, Json, ToolsFile, load_settings, load_tools, run, say, show
+from workbench.commands.remote import secret_for_servers
 from workbench.conversation.conversation import CloseReason
 from workbench.conversation.inputs import ClipInput
 from workbench.conversation.port import TalkRequest
@@ -52,8 +53,7 @@ def talk(
         if out is not None and not out.parent.is_dir():
             raise CommandError(f"The folder of {out} is not there; make it, or write elsewhere.")
         if url is not None:
-            password = load_settings().password
-            return await _over_the_wire(pcm, url, engine, persona, password.get_secret_value() if password is not None else None)
+            return await _over_the_wire(pcm, url, engine, persona, secret_for_servers())
         settings = load_settings(data_dir=data_dir, db=db, tools_file=tools_file, test_engines=test_engines or None)
         return await _in_process(pcm, settings, TalkRequest(persona=persona, engine=engine, transport="clip"), realtime=realtime)
 
