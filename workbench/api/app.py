@@ -62,7 +62,7 @@ def create_app(workbench: Workbench, tracing: Tracing | None = None) -> FastAPI:
     app.state.context = context
     app.add_middleware(BodyLimit, prefixes=("/api/", "/voice/", "/phone/"), larger={voices.PATH: voices.MAX_UPLOAD_BYTES})
     passwords, line = passwords_of(workbench.settings), phone.line_of(workbench.settings)
-    if passwords is not None:
+    if passwords is not None and context.seals is not None:
         app.login = True
         open_paths = phone.OPEN_PATHS if line is not None else ()
         app.add_middleware(Login, passwords=passwords, seals=context.seals, tokens=TokenCheck(workbench.store), open_paths=open_paths)
