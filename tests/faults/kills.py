@@ -79,7 +79,7 @@ class Told:
     hangs: list[str] = field(default_factory=list)
 
 
-def environment(folder: Path, database: str | None) -> Mapping[str, str]:
+def environment(folder: Path, database: str) -> Mapping[str, str]:
     """The settings of the workbench, with the files they name."""
     (folder / "personas").mkdir()
     (folder / "personas" / "tess.md").write_text(PERSONA)
@@ -93,7 +93,8 @@ def environment(folder: Path, database: str | None) -> Mapping[str, str]:
         "WORKBENCH_GATEWAY_SLOTS": "2",
         "OMP_NUM_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "",
-    } | ({"WORKBENCH_DB": database} if database else {})
+        "WORKBENCH_DB": database,
+    }
 
 
 async def visitor(server: Running, number: int, seed: int, until_s: float, told: Told) -> None:

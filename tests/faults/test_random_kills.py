@@ -6,21 +6,25 @@ Longer, with its counts shown:
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import kills
 import pytest
 import soundfile
-from servers import SERVE, opened_store, running
+from private_postgres import PrivatePostgres
+from servers import SERVE, running
 from waiting import until
 from ws_talks import WsTalk
 
 from workbench import events
 from workbench.audio.frames import FRAME_SAMPLES
 from workbench.store import queries
+from workbench.store.opening import open_store
 
 log = logging.getLogger(__name__)
 FOR_S = float(os.environ.get("KILLS_FOR_S", "60"))
@@ -30,11 +34,26 @@ BACK_WITHIN_S = 120.0
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(FOR_S + 400)]
 
 
-async def test_every_talk_goes_on_or_ends_with_its_reason_and_every_row_is_there(tmp_path: Path) -> None:
+@pytest.fixture
+def database(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[str, PrivatePostgres | None]]:
+    """The database of the run and, where it is a server, what can be killed. Without PostgreSQL it is a file, and the log says so."""
+    try:
+        server: PrivatePostgres = request.getfixturevalue("postgres")
+    except pytest.skip.Exception as why:
+        log.warning("the database is a DuckDB file and is not killed: %s", why)
+        yield str(tmp_path / "talks.duckdb"), None
+    else:
+        yield server.new_database(), server
+
+
+async def test_every_talk_goes_on_or_ends_with_its_reason_and_every_row_is_there(
+    tmp_path: Path, database: tuple[str, PrivatePostgres | None]
+) -> None:
     data_dir = tmp_path / "var"
-    with running(data_dir, SERVE, **kills.environment(tmp_path, None)) as server:
+    address, postgres = database
+    with running(data_dir, SERVE, **kills.environment(tmp_path, address)) as server:
         await until(lambda: server.health()["engines"]["personaplex"]["state"] == "ready", BACK_WITHIN_S)
-        told = await kills.run(server, database=None, seconds=FOR_S, every_s=EVERY_S, visitors=3, seed=SEED)
+        told = await kills.run(server, database=postgres, seconds=FOR_S, every_s=EVERY_S, visitors=3, seed=SEED)
 
         await until(lambda: (now := server.health())["status"] == "ok" and now["sessions_live"] == 0, BACK_WITHIN_S)
         await until(lambda: server.health()["engines"]["personaplex"]["state"] == "ready", BACK_WITHIN_S)
@@ -47,10 +66,10 @@ async def test_every_talk_goes_on_or_ends_with_its_reason_and_every_row_is_there
         assert server.stop() == 0
 
     assert not told.hangs
-    assert set(told.killed) == {"gateway", "recogniser", "provider"}
+    assert set(told.killed) == {"gateway", "recogniser", "provider"} | ({"database"} if postgres else set())
     assert len(told.visits) >= 3
     ends: Counter[str] = Counter()
-    with opened_store(data_dir) as store:
+    with contextlib.closing(open_store(address)) as store:
         faults = []
         for visit in told.visits:
             session = queries.get_session(store, visit.talk.session_id)
