@@ -96,7 +96,7 @@ class _Lines(RedactingFormatter):
         if before is not None and id(before) not in seen:
             yield from self._without_messages(before, seen)
             yield "which led to:"
-        yield "".join(traceback.format_tb(error.__traceback__)).rstrip()
+        yield "Traceback (most recent call last):\n" + "".join(traceback.format_tb(error.__traceback__)).rstrip()
         told = str(error) if isinstance(error, self._telling) else NOT_LOGGED
         yield f"{type(error).__module__}.{type(error).__qualname__}: {told}"
         for part in error.exceptions if isinstance(error, BaseExceptionGroup) else ():

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -181,3 +183,54 @@ def test_an_unreadable_segment_becomes_silence(tmp_path: Path, caplog: pytest.Lo
     sound[FRAME_SAMPLES : 2 * FRAME_SAMPLES] = 0
     np.testing.assert_array_equal(read(recording.path)[: 3 * FRAME_SAMPLES], sound)
     assert "cannot be read and becomes silence" in caplog.text
+
+
+class AwayStore:
+    """A store whose reads fail until it is `back`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.back = threading.Event()
+        self.asked = threading.Event()
+        self.failure: str | None = "its server is gone"
+
+    def query(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        self.asked.set()
+        if not self.back.is_set():
+            raise StoreError("its server is gone")
+        return self._store.query(sql, params)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def test_a_talk_that_ends_while_the_store_is_away_gets_its_file_when_it_is_back(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audio_segments, "TRY_AGAIN_S", 0.01)
+    away = AwayStore(store)
+    recorder = Recorder(cast("Store", away), tmp_path / "audio")
+    observer = recorder.observer()
+    play(observer, opened(), closed(2.4), frames=30)
+    assert away.asked.wait(30)
+    assert not (tmp_path / "audio" / "talk-1.flac").exists()
+    away.back.set()
+    observer.wait_for_sound()
+    np.testing.assert_array_equal(read(tmp_path / "audio" / "talk-1.flac"), expected(30))
+    recorder.close()
+
+
+@pytest.mark.parametrize("failure", [None, "its server is gone"], ids=["that refuses", "that stays away until the recorder is closed"])
+def test_segments_stay_with_a_store(failure: str | None, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio_segments, "TRY_AGAIN_S", 0.01)
+    away = AwayStore(store)
+    away.failure = failure
+    recorder = Recorder(cast("Store", away), tmp_path / "audio")
+    observer = recorder.observer()
+    play(observer, opened(), closed(2.4), frames=30)
+    if failure is not None:
+        recorder.close()
+    with pytest.raises(StoreError, match="its server is gone"):
+        observer.wait_for_sound()
+    assert len(list((tmp_path / "audio" / "talk-1").glob("*.flac"))) == 3, "the segments are still there"
+    recorder.close()

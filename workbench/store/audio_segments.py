@@ -31,6 +31,10 @@ SEGMENT_FRAMES = 12
 WAITING_SEGMENTS_MAX = 128
 """Segments that may wait for a slow disk, over all talks: 24 MB, a quarter of a minute of eight talks."""
 CODEC = "flac"
+TRY_AGAIN_S = 2.0
+"""A talk that ends while the store is away gets its file when the store is back; looked after so often, until the recorder is closed."""
+REFUSED_MAX = 5
+"""Tries while the store says that it is well: it may not have noticed yet that its server is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,7 @@ class AudioWriter:
         self._waiting_max = waiting_max
         self._waiting: queue.SimpleQueue[_Segment | _Finish | None] = queue.SimpleQueue()
         self._closed = False
+        self._closing = threading.Event()
         self._merges = ThreadPoolExecutor(1, "audio-merge")
         self._thread = threading.Thread(target=self._run, name="audio-writer", daemon=True)
         self._thread.start()
@@ -128,6 +133,7 @@ class AudioWriter:
         if self._closed:
             return
         self._closed = True
+        self._closing.set()
         self._waiting.put(None)
         self._thread.join()
         self._merges.shutdown()
@@ -165,10 +171,24 @@ class AudioWriter:
 
     def _finish(self, track: StereoTrack) -> None:
         try:
-            track.closed.set_result(finish_recording(self._store, self._audio_dir, track.session_id, track.next_samples))
+            track.closed.set_result(self._finished(track))
         except Exception as error:
             log.exception("the sound of session %s stays in its segments and is joined at the next start", track.session_id)
             track.closed.set_exception(error)
+
+    def _finished(self, track: StereoTrack) -> Recording | None:
+        refused = 0
+        while True:
+            last = self._closing.is_set()
+            try:
+                return finish_recording(self._store, self._audio_dir, track.session_id, track.next_samples)
+            except StoreError as error:
+                # A store that is away is waited for; one that is there and refuses would refuse for ever.
+                refused += self._store.failure is None
+                if last or refused == REFUSED_MAX:
+                    raise
+                log.warning("the sound of session %s waits for the store: %s", track.session_id, error)
+            self._closing.wait(TRY_AGAIN_S)
 
 
 def segment_path(folder: Path, seq: int, start_samples: int) -> Path:

@@ -32,6 +32,7 @@ ONLY_COUNTED: Final[frozenset[type[Event]]] = frozenset(
         events.AgentSpeech,
         events.UserText,
         events.AgentText,
+        events.DigitPressed,
         events.AgentStopped,
         events.ToolProposed,
         events.ToolConfirmed,
