@@ -19,7 +19,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev &
 RUN useradd --uid 10001 --create-home workbench && install -d -o workbench -g workbench /data /cache /app
 COPY --from=build --chown=root:root /app/.venv /app/.venv
 COPY deploy/health.py /app/health.py
-ENV PATH=/app/.venv/bin:$PATH HF_HOME=/cache/huggingface XDG_CACHE_HOME=/cache PYTHONUNBUFFERED=1
+ENV PATH=/app/.venv/bin:$PATH NVIDIA_DRIVER_CAPABILITIES=compute,utility HF_HOME=/cache/huggingface XDG_CACHE_HOME=/cache PYTHONUNBUFFERED=1
 WORKDIR /data
 USER workbench
 EXPOSE 8998
