@@ -60,6 +60,9 @@ class TalkFigures:
         self.notices = Counter("workbench_notices", "Notices to the person talking, by level and code.", ["level", "code"], registry=to)
         self.lateness = _seconds("workbench_frame_lateness", "How long after its due time an 80 ms frame left.", LATENESS_BUCKETS_S, to)
         self.step = _seconds("workbench_frame_engine", "The engine's own work on a frame.", LATENESS_BUCKETS_S, to)
+        self.playout = _seconds(
+            "workbench_playout_delay", "From handing over a frame to word of its end, where the far side tells.", STAGE_BUCKETS_S, to
+        )
         self.lost = Counter("workbench_audio_lost_samples", "User samples at 24 kHz that nobody heard.", registry=to)
         self.corrected = Counter("workbench_clock_corrected_samples", "Samples that user timelines were moved by.", registry=to)
         self.turn_latency = _seconds(
@@ -88,6 +91,7 @@ class TalkFigures:
         """What is done with the kinds that are more than counted."""
         return {
             events.FrameTiming: self._frame,
+            events.PlayoutMeasured: self._playout,
             events.AudioLost: lambda event: self.lost.inc(event.samples),
             events.ClockCorrected: lambda event: self.corrected.inc(abs(event.samples)),
             events.EngineChosen: lambda event: self.engines_chosen.labels(self.engine(event.engine)).inc(),
@@ -112,6 +116,10 @@ class TalkFigures:
     def _frame(self, event: events.FrameTiming) -> None:
         self.lateness.observe(event.late_ms / 1_000)
         self.step.observe(event.engine_ms / 1_000)
+
+    def _playout(self, event: events.PlayoutMeasured) -> None:
+        if event.delay_ms is not None:
+            self.playout.observe(event.delay_ms / 1_000)
 
     def _turn(self, event: events.TurnEnded) -> None:
         if event.latency_ms is not None:
