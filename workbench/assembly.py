@@ -34,6 +34,7 @@ from workbench.engines.speech.counted import CountedAsr
 from workbench.engines.speech.recognisers import choose_recogniser
 from workbench.engines.speech.second_ear import SecondEar
 from workbench.engines.speech.synthesisers import FallbackTts, choose_synthesisers, voice_for
+from workbench.engines.vllm_omni.engine import VllmOmniEngine
 from workbench.llm_endpoint import FIRST_PIECE_TIMEOUT_S, OpenAiEndpoint
 from workbench.persona_library import PersonaLibrary, library_of
 from workbench.personas import Persona
@@ -57,8 +58,8 @@ SESSIONS_PER_CORE = 2
 RECOVERY_EVERY_S = 5.0
 """How often the talks of dead processes are looked for in a database that is shared."""
 
-AUTOMATIC = ("personaplex", "classic")
-"""Engines that `auto` may take, best first."""
+AUTOMATIC = ("personaplex", "vllm-omni", "classic")
+"""Engines that `auto` may take, best first; one without an address is passed over without a word."""
 
 Progress = Callable[[str], None]
 """Told what is being loaded, one plain sentence at a time; may be called from any thread."""
@@ -265,7 +266,10 @@ def _wire(settings: Settings, personas: PersonaLibrary, opened: _Opened, parts: 
     responder_for = functools.partial(_responder_for, opened.endpoint, registry)
     tts = FallbackTts(list(opened.voices), on_change=lambda message: classic.announce(message))
     classic = ClassicEngine(tts, responder_for, voice_for, max_sessions=settings.classic_sessions or SESSIONS_PER_CORE * cores())
-    roster = Roster(_engines(settings, opened.personaplex, classic), automatic=AUTOMATIC)
+    roster = Roster(
+        _engines(settings, opened.personaplex, classic),
+        automatic=[name for name in AUTOMATIC if name != VllmOmniEngine.name or settings.vllm_omni_url is not None],
+    )
     sessions = Sessions(
         Parts(
             settings=settings,
@@ -323,7 +327,7 @@ def _verb_phrase(description: str) -> str:
 
 
 def _engines(settings: Settings, personaplex: Engine, classic: ClassicEngine) -> list[Engine]:
-    engines: list[Engine] = [personaplex, classic]
+    engines: list[Engine] = [personaplex, vllm_omni_engine(settings), classic]
     return [*engines, EchoEngine(), ScriptedEngine()] if settings.test_engines else engines
 
 
@@ -336,3 +340,15 @@ def personaplex_engine(settings: Settings) -> Engine:
         return PersonaPlexEngine(settings.personaplex_url, token.get_secret_value() if token is not None else None)
     except ChatError as error:
         raise AssemblyError(f"PERSONAPLEX_URL: {error}.") from error
+
+
+def vllm_omni_engine(settings: Settings) -> Engine:
+    """The vLLM-Omni server that the settings name. Raises AssemblyError when its address is none."""
+    if settings.vllm_omni_url is None:
+        missing = "Set WORKBENCH_VLLM_OMNI_URL to a vLLM-Omni server that serves PersonaPlex."
+        return MissingEngine(VllmOmniEngine.name, "No vLLM-Omni address is configured.", missing)
+    key = settings.vllm_omni_key
+    try:
+        return VllmOmniEngine(settings.vllm_omni_url, key.get_secret_value() if key is not None else None, model=settings.vllm_omni_model)
+    except ValueError as error:
+        raise AssemblyError(f"WORKBENCH_VLLM_OMNI_URL: {error}.") from error

@@ -10,6 +10,11 @@ BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 UNREADABLE = "\ufffd"
 
 
+def parts_of(text: str) -> list[str]:
+    """A text in which byte pieces may stand among others, as pieces for `PieceJoiner.add`."""
+    return [part for part in re.split(f"({BYTE.pattern.replace('(', '(?:')})", text) if part]
+
+
 class PieceJoiner:
     """Turns one talk's pieces, in order, into readable text. Bytes of consecutive pieces are kept back until their sign is whole."""
 

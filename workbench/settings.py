@@ -92,7 +92,7 @@ class Settings(BaseSettings):
 
     # Talks
     engine: str = "auto"
-    """Engine when a talk names none: `auto`, `personaplex` or `classic`."""
+    """Engine when a talk names none: `auto`, `personaplex`, `vllm-omni` or `classic`."""
     persona: str = "myca"
     recording: bool = True
     """Keep the sound of talks as stereo FLAC."""
@@ -121,6 +121,14 @@ class Settings(BaseSettings):
     """Talks at once on that gateway; None = up to 8, as the GPU's free memory allows, and 1 on a CPU."""
     gateway_options: str = ""
     """More flags for that gateway, as `workbench gateway --help` lists them, such as `--dtype float32 --idle-s 60`."""
+
+    # PersonaPlex behind vLLM-Omni
+    vllm_omni_url: str | None = None
+    """Address of a vLLM-Omni server that serves PersonaPlex full duplex, such as `ws://127.0.0.1:8099`."""
+    vllm_omni_key: SecretStr | None = None
+    """The `--api-key` that server was started with, if any."""
+    vllm_omni_model: str | None = None
+    """The model to talk to; None = the first that the server lists."""
 
     # Classic engine
     asr: str = "auto"

@@ -148,7 +148,12 @@ async def test_reservations_are_bounded(context: Context) -> None:
 
 async def test_a_latency_is_measured_or_null(client: httpx.AsyncClient, bench: Workbench) -> None:
     modes = (await client.get(PATH)).json()["modes"]
-    assert {mode: told["latency_ms"] for mode, told in modes.items()} == {"personaplex": None, "classic": None, "elevenlabs": None}
+    assert {mode: told["latency_ms"] for mode, told in modes.items()} == {
+        "personaplex": None,
+        "vllm-omni": None,
+        "classic": None,
+        "elevenlabs": None,
+    }
     _store_reply(bench, 321.0)
     told = (await client.get(PATH)).json()
     assert (told["modes"]["classic"]["latency_ms"], told["modes"]["classic"]["latency_n"]) == (321.0, 1)

@@ -125,7 +125,7 @@ async def modes(context: Ctx, request: Request) -> ModesAnswer:
     found: dict[str, Mode] = {}
     for name in AUTOMATIC:
         probe = await context.probes.get(name)
-        duplex = name == "personaplex"
+        duplex = name != "classic"
         figures = measured.get(name, {})
         found[name] = Mode(
             available=probe.answer.state == "ready",

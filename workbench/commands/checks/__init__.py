@@ -28,6 +28,7 @@ ALONE: Mapping[str, Check] = {
 TOGETHER: Mapping[str, Check] = {
     "ports": machine.ports,
     "gateway": model.gateway,
+    "vllm-omni": services.vllm_omni,
     "hugging face": model.hugging_face,
     "turn": turn.turn,
     "tools": services.tools,

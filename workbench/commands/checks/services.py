@@ -44,6 +44,23 @@ async def tools(settings: Settings) -> list[Finding]:
     return found
 
 
+async def vllm_omni(settings: Settings) -> Finding:
+    """The handshake with the vLLM-Omni server that the settings name."""
+    from workbench.assembly import AssemblyError, vllm_omni_engine
+
+    name = "vllm-omni"
+    try:
+        engine = vllm_omni_engine(settings)
+    except AssemblyError as error:
+        return Finding(name, "error", str(error), "unset WORKBENCH_VLLM_OMNI_URL")
+    if settings.vllm_omni_url is None:
+        return Finding(name, "ok", "WORKBENCH_VLLM_OMNI_URL is not set: nobody is asked.")
+    answer = await engine.probe()
+    if answer.state != "ready":
+        return Finding(name, "warning", f"{answer.reason} {answer.repair}", "unset WORKBENCH_VLLM_OMNI_URL")
+    return Finding(name, "ok", answer.reason, ms=answer.handshake_ms)
+
+
 async def language_model(settings: Settings) -> Finding:
     """The endpoint of the classic engine, asked for a word."""
     from workbench.assembly import AssemblyError, llm_endpoint

@@ -32,7 +32,10 @@ class PlayedFrame:
 class Playout:
     """Frames that came and are not played yet, oldest first. In step with the server it is empty between two ticks."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, waiting: int = 0, most: int = MAX_WAITING) -> None:
+        """`waiting`: silent frames that may wait without being left out, where sound comes in bursts; `most`: the oldest goes beyond it."""
+        self._waiting = waiting
+        self._most = most
         self.dropped = 0
         """Frames thrown away because too many waited."""
         self.skipped = 0
@@ -50,13 +53,13 @@ class Playout:
         return len(self._frames) * FRAME_MS
 
     def sound(self, pcm: Pcm) -> None:
-        """The next samples [n]. Drops the oldest frame when more than `MAX_WAITING` would wait."""
+        """The next samples [n]. Drops the oldest frame when more than `most` would wait."""
         self._rest = np.concatenate((self._rest, pcm))
         while self._rest.size >= FRAME_SAMPLES:
             frame, self._rest = self._rest[:FRAME_SAMPLES], self._rest[FRAME_SAMPLES:]
             self._frames.append(PlayedFrame(frame, tuple(self._pieces)))
             self._pieces.clear()
-        while len(self._frames) > MAX_WAITING:
+        while len(self._frames) > self._most:
             self._drop_first()
             self.dropped += 1
 
@@ -73,7 +76,7 @@ class Playout:
 
     def catch_up(self) -> None:
         """Leaves out silence that waits: what is played late in a pause can be given up without loss."""
-        while self._frames and not self._frames[0].pieces and not self._frames[0].audible:
+        while len(self._frames) > self._waiting and not self._frames[0].pieces and not self._frames[0].audible:
             self._drop_first()
             self.skipped += 1
 

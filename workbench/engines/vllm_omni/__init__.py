@@ -1,0 +1,1 @@
+"""PersonaPlex as vLLM-Omni serves it, over its full-duplex Realtime WebSocket."""
