@@ -116,7 +116,7 @@ def main() -> None:
     print(machine())
     with (
         tempfile.TemporaryDirectory() as folder,
-        server(SCRIPTED, WORKBENCH_ENGINE="echo") as (url, process),
+        server(SCRIPTED, WORKBENCH_ENGINE="echo", WORKBENCH_LOOPBACK_WEBRTC="1") as (url, process),
         sync_playwright() as playwright,
     ):
         wav = Path(folder) / "chirps.wav"

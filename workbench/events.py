@@ -370,12 +370,30 @@ class FrameTiming(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioLost(Event):
-    """User audio that nobody heard. `network`: it never arrived, and silence of the same length stands for it. `backlog`: it was thrown
+    """User audio that nobody heard. `at_samples` is where its silence begins, at the latest. `network`: it did not arrive in time, and
+    silence of the same length stands for it. `backlog`: it was thrown
     away, because more was waiting than may wait (the client sent faster than real time, or the server was held up)."""
 
     samples: int
     packets: int
     cause: Literal["network", "backlog"] = "network"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayoutLost(Event):
+    """Packets of the agent's sound, 20 ms each, that the listener's end has newly reported as lost on the way to it (RTCP receiver
+    reports). `at_samples` is when the report was read: the loss lies up to some seconds before. The agent's stem has the sound."""
+
+    packets: int
+    round_trip_ms: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioDelayed(Event):
+    """User audio came later than its place: silence of this length was heard first, and what follows lies later on session time by as
+    much, until `ClockCorrected` takes it back in a pause. Told when the audio is there."""
+
+    samples: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

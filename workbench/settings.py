@@ -172,7 +172,8 @@ class Settings(BaseSettings):
     cloudflare_turn_key_id: str | None = Field(default=None, validation_alias=_known("cloudflare_turn_key_id"))
     cloudflare_turn_key_api_token: SecretStr | None = Field(default=None, validation_alias=_known("cloudflare_turn_key_api_token"))
     jitter_packets: int = Field(default=1, ge=1, le=8)
-    """20 ms packets that the receiver holds back to put them in order. 1 is the fastest, 2 to 4 suit a lossy network."""
+    """For how many later packets (20 ms each) a missing one is waited for at least. Where packets overtake each other the receiver
+    waits for more by itself, up to 8; where none is missing none is held back."""
     loopback_webrtc: bool = False
     """Carry WebRTC over 127.0.0.1 only, for tests and for machines without a network."""
 

@@ -189,6 +189,80 @@ def test_sound_from_before_the_talk_is_heard_and_its_delay_goes_in_the_pauses() 
     assert timeline.buffered_samples <= 2 * FRAME_SAMPLES
 
 
+def test_quiet_from_before_the_talk_delays_nothing_and_the_onset_of_the_first_word_is_kept() -> None:
+    timeline = UserTimeline()
+    sound = silence(4 * SAMPLE_RATE) + 0.001
+    sound[SAMPLE_RATE + 12_000 :] = _noise(sound.size - SAMPLE_RATE - 12_000)
+    heard = []
+    for index in range(sound.size // 480):
+        # For 2 s nothing is taken: the talk is being opened.
+        timeline.push(sound[index * 480 : (index + 1) * 480], index * 480, (index + 1) * 0.02 - 2.0)
+        if index >= 100 and index % 4 == 3:
+            heard.append(timeline.take(FRAME_SAMPLES, (index + 1) * 480 - 2 * SAMPLE_RATE).pcm)
+    everything = np.concatenate(heard)
+    at = _find(everything, sound[SAMPLE_RATE + 12_000 :])
+    assert 0 < at <= 0.2 * SAMPLE_RATE + 480, "of 1.5 s of quiet at most 0.2 s are left"
+    assert timeline.counts.lost_samples == timeline.counts.dropped_samples == 0
+
+
+def test_the_jitter_seen_while_the_talk_opens_gives_the_margin_it_begins_with() -> None:
+    """Otherwise the first seconds of a talk would be moved, 20 ms at a time."""
+    sound = _noise(1_500 * 480)
+    arrivals = np.random.default_rng(3).normal(0.05, 0.01, 1_500) + np.arange(1, 1_501) * 0.02
+    arrivals = np.maximum.accumulate(arrivals)
+    timeline, frames, sent = UserTimeline(target_depth_ms=10), [], 0
+    for tick in range(1, 360):
+        now_s = tick * 0.08
+        # The packets of a second are there when the talk begins.
+        while sent < 1_500 and arrivals[sent] - 1.0 <= now_s:
+            timeline.push(sound[sent * 480 : (sent + 1) * 480], sent * 480, float(arrivals[sent]) - 1.0)
+            sent += 1
+        frames.append(timeline.take(FRAME_SAMPLES, tick * FRAME_SAMPLES))
+    assert sum(frame.waited_samples for frame in frames[1:]) <= 480
+    assert timeline.counts.lost_samples == 0
+
+
+@settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(
+    outages=st.lists(st.tuples(st.integers(20, 900), st.integers(1, 150)), max_size=6),
+    single=st.frozensets(st.integers(20, 990), max_size=40),
+    jitter_ms=st.sampled_from([0.0, 5.0]),
+    packet=st.sampled_from([240, 480, 960, 1_440]),
+    seed=st.integers(0, 100),
+)
+def test_every_loss_is_counted_however_long_and_what_is_heard_stays_in_its_place(
+    outages: list[tuple[int, int]], single: frozenset[int], jitter_ms: float, packet: int, seed: int
+) -> None:
+    """The sound's values are its own sample numbers: what is heard tells where it belongs."""
+    count = 1_100 * 480 // packet
+    lost = frozenset(i for i in {*single, *(begin + step for begin, length in outages for step in range(length))} if i < count - 100)
+    client = Client(np.arange(1, count * packet + 1, dtype=np.float32), packet=packet, jitter_ms=jitter_ms, lost=lost, seed=seed)
+    # Nothing counts as quiet, so that nothing is moved: what moves all the same is a fault.
+    run = Run(UserTimeline(target_depth_ms=20, quiet_rms=-1.0), client)
+    assert run.timeline.counts.late_packets == 0
+    assert sum(frame.lost_packets for frame in run.frames) == len(lost)
+    assert run.timeline.counts.lost_samples == len(lost) * packet
+    heard = run.heard
+    at = np.flatnonzero(heard)
+    offsets = at - heard[at].astype(np.int64)
+    assert np.ptp(offsets) <= CORRECTION_SAMPLES
+    assert np.isin((heard[at].astype(np.int64) - 1) // packet, np.array([*lost], dtype=np.int64), invert=True).all()
+
+
+def test_a_client_that_stopped_its_clock_too_has_lost_nothing() -> None:
+    timeline = UserTimeline()
+    sound = _noise(200 * 480)
+    for tick in range(1, 60):
+        for step in range(4):
+            index = (tick - 1) * 4 + step if tick < 20 else (tick - 21) * 4 + step
+            # Between tick 20 and 40 nothing is sent, and the timestamps stand still.
+            if tick < 20 or tick >= 40:
+                index = index if tick < 20 else (tick - 40 + 19) * 4 + step
+                timeline.push(sound[index * 480 : (index + 1) * 480], index * 480, tick * 0.08 - 0.08 + step * 0.02)
+        timeline.take(FRAME_SAMPLES, tick * FRAME_SAMPLES)
+    assert timeline.counts.lost_samples == 0
+
+
 def test_a_client_faster_than_real_time_is_bounded_and_told() -> None:
     timeline = UserTimeline(max_backlog_ms=1_000, adaptive=False)
     sound = _noise(10 * SAMPLE_RATE)

@@ -14,7 +14,7 @@ from aiortc.rtp import RtpPacket
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.transports.webrtc_patches import GroupDecoder, PacketGroup, PacketOrder
+from workbench.transports.webrtc_patches import CALM_PACKETS, MOST_HOLD, GroupDecoder, PacketGroup, PacketOrder
 
 MODULUS = 65_536
 
@@ -73,7 +73,35 @@ def test_neighbours_that_changed_places_are_put_in_order() -> None:
 def test_what_comes_too_late_or_twice_is_left_out() -> None:
     order = PacketOrder(hold=0)
     assert _through(order, [0, 1, 1, 3, 2, 4]) == [0, 1, 3, 4]
-    assert order.late == 2
+    assert (order.late, order.duplicates, order.lost) == (1, 1, 1)
+
+
+def test_a_gap_waits_longer_where_packets_overtake_each_other_and_less_again_where_they_do_not() -> None:
+    order = PacketOrder(hold=1)
+    assert _through(order, [0, 2, 3, 1]) == [0, 2, 3]
+    assert order.hold == 2
+    assert _through(order, [5, 6, 4]) == [4, 5, 6]
+    for number in range(7, 7 + CALM_PACKETS):
+        order.add(_packet(number))
+    assert order.hold == 1
+    assert (order.lost, order.late) == (1, 1)
+
+
+def test_a_duplicate_lengthens_no_wait() -> None:
+    order = PacketOrder(hold=1)
+    assert _through(order, [0, 1, 1, 0, 2, 2]) == [0, 1, 2]
+    assert (order.hold, order.late, order.duplicates) == (1, 0, 3)
+
+
+def test_no_gap_waits_longer_than_the_most() -> None:
+    order, number = PacketOrder(hold=1), 0
+    for _ in range(20):
+        order.add(_packet(number))
+        for later in range(2, 12):
+            order.add(_packet(number + later))
+        order.add(_packet(number + 1))
+        number += 12
+    assert order.hold == MOST_HOLD
 
 
 def test_a_new_numbering_is_followed() -> None:
@@ -92,11 +120,15 @@ def test_padding_is_no_sound() -> None:
     hold=st.integers(0, 8),
     seed=st.integers(0, 10_000),
     spread=st.floats(0, 6),
+    twice=st.frozensets(st.integers(1, 199), max_size=30),
 )
-def test_whatever_comes_goes_out_in_order_and_at_most_once(start: int, lost: frozenset[int], hold: int, seed: int, spread: float) -> None:
+def test_whatever_comes_goes_out_in_order_and_at_most_once(
+    start: int, lost: frozenset[int], hold: int, seed: int, spread: float, twice: frozenset[int]
+) -> None:
     shuffler = random.Random(seed)
     kept = [start + index for index in range(200) if index not in lost]
-    arrived = sorted(kept, key=lambda number: (number != start, number + shuffler.uniform(0, spread)))
+    copies = [*kept, *(start + index for index in twice - lost)]
+    arrived = sorted(copies, key=lambda number: (number != start, number + shuffler.uniform(0, spread)))
     order = PacketOrder(hold)
     out: list[int] = []
     for number in arrived:
@@ -104,7 +136,10 @@ def test_whatever_comes_goes_out_in_order_and_at_most_once(start: int, lost: fro
         out += _timestamps(frame)
     expected = [(number * 960) % 2**32 for number in kept]
     assert [expected.index(stamp) for stamp in out] == sorted({expected.index(stamp) for stamp in out})
-    assert len(out) >= len(arrived) - order.late - hold
+    assert len(arrived) == len(out) + order.late + order.duplicates + len(order._waiting)
+    assert len(order._waiting) <= order.hold
+    given_up = {(start + index) * 960 % 2**32 for index in range(200)} - {*out} - {packet.timestamp for packet in order._waiting.values()}
+    assert order.lost <= len(given_up)
     if spread <= 1:
         assert order.late == 0
 

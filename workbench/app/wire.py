@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from workbench.audio.frames import samples_to_ms
-from workbench.events import ClockCorrected, Event, FrameTiming, IntentFound, StageTiming, ToolFinished
+from workbench.events import AudioDelayed, ClockCorrected, Event, FrameTiming, IntentFound, PlayoutLost, StageTiming, ToolFinished
 
 MAX_TEXT_CHARS = 4_000
 """A longer text is cut: the page is for watching, the store keeps the whole."""
 MAX_ITEMS = 32
 """So many entries of a list or an object are shown."""
 
-_FOR_MEASURES_ONLY = (FrameTiming, StageTiming, ClockCorrected, IntentFound)
+_FOR_MEASURES_ONLY = (FrameTiming, StageTiming, AudioDelayed, ClockCorrected, PlayoutLost, IntentFound)
 
 
 def wire(event: Event) -> dict[str, Any] | None:

@@ -13,7 +13,6 @@ their first sample is older than their last.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass
 
@@ -21,6 +20,7 @@ import numpy as np
 
 from workbench.audio.delay import DelayEstimator
 from workbench.audio.frames import FRAME_SAMPLES, SAMPLE_RATE, Pcm, ms_to_samples, samples_to_ms, silence
+from workbench.audio.packets import WaitingPackets
 from workbench.audio.splice import FADE_SAMPLES, lengthen, quietest, shorten
 
 CORRECTION_SAMPLES = 480
@@ -45,6 +45,13 @@ JUMP_SAMPLES = 2 * SAMPLE_RATE
 LONGEST_PACKET = ms_to_samples(120)
 QUIET_RMS = 0.004
 """-48 dBFS: sound below this counts as a pause."""
+EARLY_LEAD = ms_to_samples(200)
+"""So much of the quiet before the first early sound is kept: words begin softer than that."""
+EARLY_PACKETS = 15
+"""Fewer packets from before the talk tell nothing of the jitter."""
+EARLY_PERCENTILE, EARLY_SPREAD = 90.0, 1.5
+"""Of their jitter, and how much more the slowest packets will take: one moment in which the server itself was busy opening the talk is
+not the network's, so the highest values of so few packets are left out."""
 _REVIEW_TAKES = 12
 
 
@@ -57,10 +64,13 @@ class TimelineFrame:
     lost_samples: int = 0
     """Sound now known to be lost; silence of the same length stands for it."""
     lost_packets: int = 0
+    """The same in packets of the length that comes. A packet across two frames is counted once, with the greater part of it."""
     dropped_samples: int = 0
     """Sound thrown away since the last frame, because more was waiting than the backlog allows."""
     waited_samples: int = 0
     """Silence in this frame because no sound had come in time. What follows is not lost, it is heard later by as much."""
+    delayed_samples: int = 0
+    """By how much sound is now known to be heard later: what was waited before, less what turned out to be lost meanwhile."""
     correction_samples: int = 0
     """+480: 20 ms were inserted, -480: 20 ms were left out. The frame's length is the same."""
     forced: bool = False
@@ -120,7 +130,7 @@ class UserTimeline:
         self._quiet_rms = quiet_rms
         self._adaptive = adaptive
         self._delay = DelayEstimator()
-        self._packets: deque[tuple[int, Pcm]] = deque()
+        self._packets = WaitingPackets()
         self._sizes: deque[int] = deque(maxlen=16)
         self._read: int | None = None
         """Media position of the next sample; None until sound has begun (again)."""
@@ -129,6 +139,11 @@ class UserTimeline:
         self._renumber = 0
         self._wanted = float(self._target)
         self._waited = 0
+        self._before_pause: tuple[int, float] | None = None
+        """While the client has stopped sending: where its sound ended, as media position, and when the newest packet had come."""
+        self._lost_in_pause = 0
+        self._lost_rest = 0
+        """Lost samples not told as packets so far; negative where a packet was told with its greater part."""
         self._latest_arrival = 0.0
         self._told_dropped = 0
         self._takes = 0
@@ -146,7 +161,7 @@ class UserTimeline:
         """From the next sample to be read to the newest that has come."""
         if not self._packets:
             return 0
-        begin = self._packets[0][0] if self._read is None else self._read
+        begin = self._packets.begin if self._read is None else self._read
         return self._end - begin
 
     def push(self, pcm: Pcm, media_samples: int | None, arrival_s: float) -> None:
@@ -157,15 +172,16 @@ class UserTimeline:
         if not pcm.size:
             return
         arrival = arrival_s * SAMPLE_RATE
-        self._latest_arrival = max(self._latest_arrival, arrival)
         self.counts.packets += 1
         media = self._place(media_samples, pcm.size)
+        self._resume(media, arrival)
+        self._latest_arrival = max(self._latest_arrival, arrival)
         self._sizes.append(min(pcm.size, LONGEST_PACKET))
         self._delay.observe(arrival, media + pcm.size)
         if self._read is not None and media + pcm.size <= self._read:
             self.counts.late_packets += 1
             return
-        if not self._insert(media, pcm):
+        if not self._packets.insert(media, pcm):
             self.counts.duplicate_packets += 1
             return
         if (excess := self.buffered_samples - self._backlog) > 0:
@@ -185,12 +201,12 @@ class UserTimeline:
         begin = self._read if self._read is not None else self._begin(samples, now_samples)
         if begin is None:
             return TimelineFrame(silence(samples), drift_ppm=self._delay.drift_ppm)
-        lost = self._absorb_wait(begin)
+        lost, delayed = self._absorb_wait(begin)
         begin += lost
         splice = self._correction(begin, samples, now_samples)
         asked = samples + (splice.shift if splice else 0)
         there = max(0, min(asked, self._end - begin))
-        pcm, holes = self._cut(begin, there)
+        pcm, holes = self._packets.cut(begin, there)
         if splice:
             pcm = splice.apply(pcm)
             self.counts.corrections += 1
@@ -200,7 +216,8 @@ class UserTimeline:
             pcm = np.concatenate((pcm, silence(waited)))
         self._read = begin + there
         self._wait(waited, there > 0)
-        lost += holes
+        lost += holes + self._lost_in_pause
+        self._lost_in_pause = 0
         self.counts.lost_samples += lost
         self.counts.waited_samples += waited
         dropped, self._told_dropped = self.counts.dropped_samples - self._told_dropped, self.counts.dropped_samples
@@ -208,8 +225,9 @@ class UserTimeline:
             pcm,
             lost_samples=lost,
             dropped_samples=dropped,
-            lost_packets=math.ceil(lost / max(self._sizes)),
+            lost_packets=self._as_packets(lost),
             waited_samples=waited,
+            delayed_samples=delayed,
             correction_samples=samples - asked,
             forced=bool(splice and splice.forced),
             drift_ppm=self._delay.drift_ppm,
@@ -217,10 +235,16 @@ class UserTimeline:
 
     # --- packets ---
 
+    def _as_packets(self, lost: int) -> int:
+        self._lost_rest += lost
+        size = max(self._sizes)
+        packets = max(0, (2 * self._lost_rest + size) // (2 * size))
+        self._lost_rest -= packets * size
+        return packets
+
     @property
     def _end(self) -> int:
-        last, pcm = self._packets[-1] if self._packets else (self._read or 0, silence(0))
-        return last + pcm.size
+        return self._packets.end if self._packets else (self._read or 0)
 
     def _place(self, media_samples: int | None, size: int) -> int:
         """The packet's media position; a new numbering is joined to the old one."""
@@ -236,44 +260,9 @@ class UserTimeline:
         self._next = media + size if self._next is None else max(self._next, media + size)
         return media
 
-    def _insert(self, media: int, pcm: Pcm) -> bool:
-        """Keeps the part of the packet that is new. False when there is none."""
-        if not self._packets or media >= self._end:
-            self._packets.append((media, pcm))
-            return True
-        where = bisect_left(self._packets, media, key=lambda packet: packet[0])
-        low = media
-        if where > 0:
-            before, sound = self._packets[where - 1]
-            low = max(low, before + sound.size)
-        high = media + pcm.size
-        if where < len(self._packets):
-            high = min(high, self._packets[where][0])
-        if low >= high:
-            return False
-        self._packets.insert(where, (low, pcm[low - media : high - media]))
-        return True
-
-    def _cut(self, begin: int, samples: int) -> tuple[Pcm, int]:
-        """Media `begin` to `begin + samples` with silence in its holes, and how much of it that was. Forgets what lies before the end."""
-        out, found, end = silence(samples), 0, begin + samples
-        while self._packets and self._packets[0][0] < end:
-            media, pcm = self._packets[0]
-            low, high = max(media, begin), min(media + pcm.size, end)
-            if low < high:
-                out[low - begin : high - begin] = pcm[low - media : high - media]
-                found += high - low
-            if media + pcm.size > end:
-                break
-            self._packets.popleft()
-        return out, samples - found
-
     def _drop_oldest(self, samples: int) -> None:
-        begin = self._packets[0][0] if self._read is None else self._read
-        _pcm, lost = self._cut(begin, samples)
-        if self._packets and self._packets[0][0] < begin + samples:
-            media, pcm = self._packets[0]
-            self._packets[0] = (begin + samples, pcm[begin + samples - media :])
+        begin = self._packets.begin if self._read is None else self._read
+        _pcm, lost = self._packets.cut(begin, samples)
         if self._read is not None:
             self._read = begin + samples
         self.counts.dropped_samples += samples - lost
@@ -296,22 +285,34 @@ class UserTimeline:
         """The media position at which sound begins, None while nothing is due. Negative distance to the first packet = silence."""
         if not self._packets:
             return None
-        first = self._packets[0][0]
+        first = self._packets.begin
         begin = first
         if self._adaptive:
+            if len(self._packets) >= EARLY_PACKETS:
+                self._wanted = min(self._most, max(self._wanted, EARLY_SPREAD * self._delay.jitter(EARLY_PERCENTILE) + GUARD))
             grid = min(max(self._sizes), CORRECTION_SAMPLES)
             due = now - self._depth - self._delay.base
             end = self._end - math.ceil((self._end - due) / grid) * grid
             if end <= first:
                 return None
             # Sound that came before the talk began is heard from its beginning; the excess goes in the pauses.
-            begin = min(first, end - samples)
+            begin = min(self._first_sound(end - samples), end - samples)
         self._delay.forget_jitter()
         self._waited = 0
         if begin < first:
             # The silence before the first packet is not a loss.
-            self._packets.appendleft((begin, silence(first - begin)))
+            self._packets.insert(begin, silence(first - begin))
         return begin
+
+    def _first_sound(self, latest: int) -> int:
+        """Where early sound begins to be worth hearing: the quiet before the first word would only delay the talk."""
+        first = self._packets.begin
+        for media, pcm in self._packets:
+            if media >= latest:
+                break
+            if float(np.sqrt(np.mean(np.square(pcm)))) > self._quiet_rms:
+                return max(first, media - EARLY_LEAD)
+        return max(first, latest)
 
     def _correction(self, begin: int, samples: int, now: int) -> _Splice | None:
         """What to leave out of the frame, or to insert."""
@@ -326,7 +327,7 @@ class UserTimeline:
             self._force_from = None
         if not shift or self._end - begin < samples + shift:
             return None
-        where, rms = quietest(self._peek(begin, samples + shift), step + FADE_SAMPLES)
+        where, rms = quietest(self._packets.peek(begin, samples + shift)[0], step + FADE_SAMPLES)
         if rms <= self._quiet_rms:
             return _Splice(shift, where, forced=False)
         if self._force_from is None or now < self._force_from:
@@ -334,30 +335,30 @@ class UserTimeline:
         self._force_from = now + FORCE_EVERY
         return _Splice(shift, where, forced=True)
 
-    def _peek(self, begin: int, samples: int) -> Pcm:
-        out = silence(samples)
-        for media, pcm in self._packets:
-            if media >= begin + samples:
-                break
-            low, high = max(media, begin), min(media + pcm.size, begin + samples)
-            if low < high:
-                out[low - begin : high - begin] = pcm[low - media : high - media]
-        return out
-
-    def _absorb_wait(self, begin: int) -> int:
-        """Sound is here again after a wait: the silence already heard stands for what was lost meanwhile."""
+    def _absorb_wait(self, begin: int) -> tuple[int, int]:
+        """Sound is here again after a wait: the silence already heard stands for what was lost meanwhile, the rest is delay."""
         if not self._waited or not self._packets:
-            return 0
-        found = min(self._waited, max(0, self._packets[0][0] - begin))
+            return 0, 0
+        found = min(self._waited, max(0, self._packets.begin - begin))
         if self._waited >= FRAME_SAMPLES:
             self._delay.forget_offset()
-        self._waited = 0
-        return found
+        delayed, self._waited = self._waited - found, 0
+        return found, delayed
 
     def _wait(self, waited: int, any_sound: bool) -> None:
         self._waited = (0 if any_sound else self._waited) + waited
         if self._adaptive and self._waited >= PAUSE_SAMPLES:
+            self._before_pause = (self._read, self._latest_arrival) if self._read is not None else None
             self._read = None
             self._next = None
             self._waited = 0
             self._delay.forget_rate()
+
+    def _resume(self, media: int, arrival: float) -> None:
+        """The first packet after a pause: where its timestamp has gone on as time has, the sound between was sent, and is lost."""
+        if self._before_pause is None:
+            return
+        (ended, before), self._before_pause = self._before_pause, None
+        missing = media - ended
+        if 0 < missing <= arrival - before + PAUSE_SAMPLES:
+            self._lost_in_pause += missing

@@ -32,6 +32,7 @@ from workbench.events import (
     AgentSpeech,
     AgentStopped,
     AgentText,
+    AudioDelayed,
     AudioLost,
     BargeIn,
     ClockCorrected,
@@ -330,9 +331,12 @@ class Conversation:
     def _take_user(self) -> Pcm:
         taken = self._input.take(FRAME_SAMPLES, self._now)
         if taken.lost_samples:
-            self.publish(AudioLost, samples=taken.lost_samples, packets=taken.lost_packets)
+            silent_from = max(0, self._now - max(FRAME_SAMPLES, taken.lost_samples))
+            self.publish(AudioLost, at_samples=silent_from, samples=taken.lost_samples, packets=taken.lost_packets)
         if taken.dropped_samples:
             self.publish(AudioLost, samples=taken.dropped_samples, packets=0, cause="backlog")
+        if taken.delayed_samples:
+            self.publish(AudioDelayed, at_samples=self._now - FRAME_SAMPLES, samples=taken.delayed_samples)
         if taken.correction_samples:
             self.publish(ClockCorrected, samples=taken.correction_samples, drift_ppm=taken.drift_ppm)
         if self._typist is None or not self._typist.active:

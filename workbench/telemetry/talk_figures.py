@@ -64,6 +64,10 @@ class TalkFigures:
             "workbench_playout_delay", "From handing over a frame to word of its end, where the far side tells.", STAGE_BUCKETS_S, to
         )
         self.lost = Counter("workbench_audio_lost_samples", "User samples at 24 kHz that nobody heard.", registry=to)
+        self.delayed = Counter("workbench_audio_delayed_samples", "User samples at 24 kHz that were waited for in silence.", registry=to)
+        self.playout_lost = Counter(
+            "workbench_playout_lost_packets", "Packets of agents' sound that listeners' ends report as lost.", registry=to
+        )
         self.corrected = Counter("workbench_clock_corrected_samples", "Samples that user timelines were moved by.", registry=to)
         self.turn_latency = _seconds(
             "workbench_turn_latency", "Floor-transfer offset of turns; negative = overlap.", TURN_BUCKETS_S, to, "speaker"
@@ -93,6 +97,8 @@ class TalkFigures:
             events.FrameTiming: self._frame,
             events.PlayoutMeasured: self._playout,
             events.AudioLost: lambda event: self.lost.inc(event.samples),
+            events.AudioDelayed: lambda event: self.delayed.inc(event.samples),
+            events.PlayoutLost: lambda event: self.playout_lost.inc(event.packets),
             events.ClockCorrected: lambda event: self.corrected.inc(abs(event.samples)),
             events.EngineChosen: lambda event: self.engines_chosen.labels(self.engine(event.engine)).inc(),
             events.EngineLost: lambda event: self.engines_lost.labels(self.engine(event.engine)).inc(),

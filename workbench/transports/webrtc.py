@@ -25,7 +25,8 @@ from workbench.audio.frames import SAMPLE_RATE, Pcm, from_int16, silence, to_int
 from workbench.audio.resample import StreamResampler
 from workbench.conversation.port import Opener, TalkPort, TalkRefused, TalkRequest
 from workbench.engines.base import AgentFrame
-from workbench.events import Event
+from workbench.events import Event, PlayoutLost
+from workbench.transports.downlink import Downlink
 from workbench.transports.early import EarlySound
 from workbench.transports.ice import IceServers, IceSettings, ice_servers
 from workbench.transports.origin import origin_allowed
@@ -83,6 +84,8 @@ class TalkHandler(AsyncStreamHandler):
         self._heard_s: float | None = None
         self._filling = True
         self._opening: asyncio.Task[Any] | None = None
+        self._downlink: Downlink | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._over = False
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -104,6 +107,11 @@ class TalkHandler(AsyncStreamHandler):
             port.attach(self)
             self._early.hand_over(port)
             self._outbox.put(AdditionalOutputs(port.session_id))
+            self._downlink = Downlink(
+                self._registry.pcs[self.webrtc_id],
+                lambda packets, round_trip_ms: port.publish(PlayoutLost, packets=packets, round_trip_ms=round_trip_ms),
+            )
+            self._watching = self._start(self._downlink.watch())
         except TalkRefused as refusal:
             self._close(refusal.message)
         except Exception:
@@ -129,6 +137,8 @@ class TalkHandler(AsyncStreamHandler):
         self._calls.remove(self)
         self._over = True
         if self.port is not None:
+            if self._downlink is not None and self._stop_watching():
+                await self._downlink.look()
             vanished = self._heard_s is not None and time.monotonic() - self._heard_s > LOST_AFTER_S / 2
             await self.port.hang_up("client_lost" if vanished else "hung_up")
         elif self._opening is not None and not self._opening.done():
@@ -198,7 +208,13 @@ class TalkHandler(AsyncStreamHandler):
     def end(self, reason: str, message: str) -> None:
         self._close(message or reason)
 
+    def _stop_watching(self) -> bool:
+        """After this nothing more is told of the way to the listener. False when that was so already: the talk may be over."""
+        watched, self._watching = self._watching, None
+        return watched is not None and watched.cancel()
+
     def _close(self, message: str) -> None:
+        self._stop_watching()
         self._outbox.put(CloseStream(message))
         self._start(self._leave(None))
 
@@ -209,10 +225,11 @@ class TalkHandler(AsyncStreamHandler):
         if self.webrtc_id in self._registry.pcs:
             await drop(self._registry, self.webrtc_id)
 
-    def _start(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+    def _start(self, work: Any) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 class _ApiRegistry(WebRTCConnectionMixin):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,10 +24,16 @@ log = logging.getLogger(__name__)
 
 CONSENT_INTERVAL_S = 1
 CONSENT_FAILURES = 5
-"""A vanished peer is noticed after 5 to 7 s; aioice waits 30 s (6 failures, one every 5 s)."""
+"""A vanished peer is noticed after 10 s at most, and mostly before by its missing sound; aioice waits 30 s (6 failures, one every 5 s)."""
+STUN_WAIT_S = 1.0
+"""How long an answer is waited for. aioice's 0.5 s ends every call over a network with a longer round trip: each of its checks fails."""
 START_WITHIN_S = 10.0
 """A call that never connects, or whose data channel never opens, is closed after this; FastRTC keeps its place 30 s, or for ever."""
 MAX_SDP_CHARS = 65_536
+MOST_HOLD = 8
+CALM_PACKETS = 1_500
+"""30 s."""
+REMEMBERED_PACKETS = 512
 _RESTART_DISTANCE = 3_000
 """Packets (60 s) by which a sequence number must jump to count as a new beginning."""
 
@@ -44,16 +51,23 @@ class PacketOrder:
     """Stands in for aiortc's JitterBuffer on audio: packets in order go on at once, a gap waits for `hold` later packets.
 
     aiortc's own holds four packets back always (80 ms), and after a lost packet stands still until sixteen more have come (320 ms),
-    then gives one for each that comes, so that the delay stays. Here a loss costs the lost packet only.
+    then gives one for each that comes, so that the delay stays. Here a loss costs the lost packet only. A packet that comes after it was
+    given up would have been heard had the gap waited longer: from then on gaps wait for one packet more, up to `MOST_HOLD`, and for one
+    less again after `CALM_PACKETS` without such.
     """
 
     def __init__(self, hold: int = 1) -> None:
-        self._hold = hold
+        self._least = self.hold = hold
+        """`hold`: for how many later packets a gap waits now."""
         self._waiting: dict[int, RtpPacket] = {}
+        self._given_up: deque[int] = deque(maxlen=REMEMBERED_PACKETS)
+        self._calm = 0
         self._next: int | None = None
         """The extended sequence number that is due."""
-        self.late = 0
         self.lost = 0
+        """Given up, those that came late after all included."""
+        self.late = 0
+        self.duplicates = 0
 
     def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
         """Takes one packet. The answer is aiortc's: whether a key frame is needed (never), and what may be decoded."""
@@ -62,13 +76,18 @@ class PacketOrder:
         ahead = (packet.sequence_number - self._next + 0x8000) % 0x1_0000 - 0x8000
         if abs(ahead) > _RESTART_DISTANCE:
             self._waiting.clear()
+            self._given_up.clear()
             self._next, ahead = packet.sequence_number, 0
+        number = self._next + ahead
+        self._relax()
         if ahead < 0:
-            self.late += 1
+            self._missed(number)
             return False, None
-        self._waiting[self._next + ahead] = packet
-        while self._next not in self._waiting and len(self._waiting) > self._hold:
+        self.duplicates += number in self._waiting
+        self._waiting[number] = packet
+        while self._next not in self._waiting and len(self._waiting) > self.hold:
             self.lost += 1
+            self._given_up.append(self._next)
             self._next += 1
         due: list[RtpPacket] = []
         while self._next in self._waiting:
@@ -77,6 +96,22 @@ class PacketOrder:
         # Padding carries no sound.
         sound = [packet for packet in due if packet._data]  # type: ignore[attr-defined]  # set by the receiver, not declared
         return False, PacketGroup(sound) if sound else None
+
+    def _missed(self, number: int) -> None:
+        """A packet behind its place: given up too early, or the second copy of one that went on."""
+        if number not in self._given_up:
+            self.duplicates += 1
+            return
+        self._given_up.remove(number)
+        self.late += 1
+        self.hold = max(self.hold, min(MOST_HOLD, self.hold + 1))
+        self._calm = 0
+
+    def _relax(self) -> None:
+        self._calm += 1
+        if self._calm >= CALM_PACKETS and self.hold > self._least:
+            self.hold -= 1
+            self._calm = 0
 
 
 class _Decodes(Protocol):
@@ -108,8 +143,8 @@ _host_addresses = _ice.get_host_addresses
 def install(*, jitter_packets: int = 1, loopback_only: bool = False) -> None:
     """Changes the libraries for this process; may be called again with other values.
 
-    `jitter_packets`: for how many later packets (20 ms each) a missing one is waited for. `loopback_only`: media over 127.0.0.1, for
-    tests and machines without a network (aioice leaves loopback out).
+    `jitter_packets`: for how many later packets (20 ms each) a missing one is waited for at least. `loopback_only`: media over 127.0.0.1,
+    for tests and machines without a network (aioice leaves loopback out).
     """
 
     def buffer(capacity: int, prefetch: int = 0, is_video: bool = False) -> JitterBuffer | PacketOrder:
@@ -119,6 +154,7 @@ def install(*, jitter_packets: int = 1, loopback_only: bool = False) -> None:
     _receiver.get_decoder = lambda codec: GroupDecoder(_get_decoder(codec))
     _ice.CONSENT_INTERVAL = CONSENT_INTERVAL_S
     _ice.CONSENT_FAILURES = CONSENT_FAILURES
+    _ice.stun.RETRY_RTO = STUN_WAIT_S
     _ice.get_host_addresses = _loopback if loopback_only else _host_addresses
 
 
