@@ -21,6 +21,7 @@ COMMANDS = (
     "intents",
     "tools",
     "token",
+    "retain",
 )
 """Each is the function of the same name in the module of the same name in `workbench.commands`."""
 

@@ -96,6 +96,12 @@ class Settings(BaseSettings):
     persona: str = "myca"
     recording: bool = True
     """Keep the sound of talks as stereo FLAC."""
+    keep_days: float | None = Field(default=None, ge=0)
+    """Days after which a talk is removed, rows and sound; None = never."""
+    keep_bytes: int | None = Field(default=None, ge=0)
+    """Bytes of recordings; beyond it the sound of the oldest talks is removed, and their rows stay. None = as much as there is room for."""
+    keep_rated: bool = True
+    """Rated talks are kept whole, whatever the two above say. Off where the days are a promise."""
     max_sessions: int = Field(default=16, ge=1)
     """Talks at once, over all engines."""
     max_session_s: float = Field(default=4 * 3_600.0, gt=0)

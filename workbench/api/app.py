@@ -21,6 +21,7 @@ from workbench.api import (
     orchestrator,
     personas,
     phone,
+    retention_routes,
     session_table,
     sessions,
     speech,
@@ -82,6 +83,7 @@ def create_app(workbench: Workbench, tracing: Tracing | None = None) -> FastAPI:
         one_session,
         speech,
         orchestrator,
+        retention_routes,
         token_routes,
         tools,
         personas,
@@ -103,11 +105,12 @@ def create_app(workbench: Workbench, tracing: Tracing | None = None) -> FastAPI:
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     context: Context = app.state.context
-    sweeper = asyncio.create_task(_sweep(context))
+    sweeper, remover = asyncio.create_task(_sweep(context)), asyncio.create_task(context.retention.run())
     try:
         yield
     finally:
         sweeper.cancel()
+        remover.cancel()
         await context.text_talks.close()
 
 

@@ -13,6 +13,7 @@ from workbench.api.live_counts import LiveCounts
 from workbench.api.probes import Probes
 from workbench.api.quota import TalkQuota
 from workbench.api.reports import Reports
+from workbench.api.retention import Retention
 from workbench.api.seals import Seals, seals_of
 from workbench.api.text_talks import TextTalks
 from workbench.api.tool_states import ToolStates
@@ -39,6 +40,7 @@ class Context:
     topology: Topology
     trials: Trials
     refusals: Refusals
+    retention: Retention
     seals: Seals | None
     """None where no password is set: nobody is asked who they are."""
 
@@ -58,7 +60,11 @@ def make_context(workbench: Workbench, tracing: Tracing | None) -> Context:
         on_open=lambda talk: live.follow(talk.session_id, talk.observe),
         follow=follow,
     )
-    refusals = Refusals()
+    refusals, retention = Refusals(), Retention(workbench)
+    telemetry.count("workbench_refused", "Requests and talks refused because an address asked too much, by kind.", "kind", refusals.counts)
+    telemetry.count(
+        "workbench_retention_removed", "What retention removed: talks, sounds, strays, and bytes of sound.", "what", retention.counts
+    )
     probes, tool_states = Probes(workbench.roster), ToolStates(workbench.fleet)
     return Context(
         workbench=workbench,
@@ -71,6 +77,7 @@ def make_context(workbench: Workbench, tracing: Tracing | None) -> Context:
         topology=Topology(workbench, probes, tool_states, text_talks, live),
         trials=Trials(),
         refusals=refusals,
+        retention=retention,
         seals=None if workbench.settings.password is None else seals_of(workbench.settings),
     )
 

@@ -74,6 +74,7 @@ class StoreNode(BaseModel):
     waiting_rows: int = Field(description="Not committed yet: the lag.")
     lost_rows: int
     failure: str | None = Field(description="Why it cannot be written, with the mend.")
+    removed: dict[str, int] = Field(description="What retention has removed since the start: talks, sounds, strays, bytes of sound.")
     read_ms: float | None = Field(description="The read of the totals just now; null when it did not answer.")
 
 
@@ -128,6 +129,7 @@ def _answer(context: Context, seen: Seen) -> TopologyAnswer:
             waiting_rows=bench.store.waiting_rows,
             lost_rows=bench.store.lost_rows,
             failure=bench.store.failure,
+            removed=dict(context.retention.counts),
             read_ms=None if isinstance(seen.stored, Silent) else seen.stored.read_ms,
         ),
         unknown={name: str(found) for name, found in asked.items() if isinstance(found, Silent)},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -44,6 +44,10 @@ class Telemetry:
         """The name itself where the registry knows it."""
         return self._figures.tool(tool)
 
+    def count(self, name: str, told: str, label: str, counts: Mapping[str, int]) -> None:
+        """From now on `counts`, which somebody keeps up, are read as a counter with one label."""
+        self._registry.register(_Counts(name, told, label, counts))
+
     def render(self) -> bytes:
         """The text that Prometheus scrapes."""
         return generate_latest(self._registry)
@@ -73,6 +77,19 @@ class TalkMeter:
 
     def on_frame(self, start_samples: int, user: Pcm, agent: Pcm) -> None:
         """Sound is not measured here."""
+
+
+class _Counts:
+    """A Prometheus collector of one counter that somebody else keeps."""
+
+    def __init__(self, name: str, told: str, label: str, counts: Mapping[str, int]) -> None:
+        self._name, self._told, self._label, self._counts = name, told, label, counts
+
+    def collect(self) -> Iterator[Metric]:
+        counter = CounterMetricFamily(self._name, self._told, labels=[self._label])
+        for value, count in dict(self._counts).items():
+            counter.add_metric([value], count)
+        yield counter
 
 
 class _Levels:
