@@ -120,6 +120,7 @@ class SessionDetail(SessionRow):
     decisions: list[dict[str, Any]] = Field(description="What was done about each utterance, and why; joins `tool_invocations`.")
     tool_invocations: list[dict[str, Any]]
     barge_ins: list[dict[str, Any]]
+    held_by: str | None = Field(description="Another process that holds it while it goes on; null when it is this one, or it is over.")
     audio: dict[str, Any] | None = Field(description="The stereo recording: left the user, right the agent; null when there is none.")
 
 

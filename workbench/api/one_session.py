@@ -16,7 +16,7 @@ from workbench.analysis.source import AnalysisError, StoreSource
 from workbench.api.context import Context, Ctx
 from workbench.api.errors import ApiError, errors
 from workbench.api.own_page import OWN_PAGE
-from workbench.api.session_table import TableRow
+from workbench.api.session_table import TableRow, table_row
 from workbench.store import queries, ratings, session_table
 from workbench.store.base import Store
 from workbench.store.recorder import is_id
@@ -108,7 +108,7 @@ async def replay_session(context: Ctx, session_id: str) -> ReplayAnswer:
     except AnalysisError as error:
         # It was deleted between the two questions.
         raise _unknown() from error
-    return ReplayAnswer(session_id=session_id, row=TableRow.model_validate(rows[0]), **asdict(found))
+    return ReplayAnswer(session_id=session_id, row=table_row(rows[0], context.workbench.here), **asdict(found))
 
 
 @router.get("/api/sessions/{session_id}/audio", response_class=FileResponse, responses=errors(404, 503))
@@ -117,6 +117,7 @@ async def session_audio(context: Ctx, session_id: str) -> FileResponse:
     await _there(context, session_id)
     path = _source(context).recording(session_id)
     if path is None:
+        await _sound_is_here(context, session_id, 404)
         raise ApiError(404, "no_recording", "This session has no recording: it was off, is still being joined, or its file is gone.")
     return FileResponse(path, media_type="audio/flac", filename=path.name, content_disposition_type="inline")
 
@@ -146,6 +147,7 @@ async def delete_session(context: Ctx, session_id: str) -> DeletedAnswer:
     if (await _there(context, session_id))["is_active"]:
         raise ApiError(409, "going_on", "This session goes on. End it first; then it can be deleted.")
     workbench = context.workbench
+    await _sound_is_here(context, session_id, 409)
     await asyncio.to_thread(queries.delete_session, workbench.store, workbench.settings.audio_dir, session_id)
     return DeletedAnswer(session_id=session_id)
 
@@ -161,6 +163,15 @@ async def _there(context: Context, session_id: str) -> dict[str, Any]:
     if not found:
         raise _unknown()
     return found[0]
+
+
+async def _sound_is_here(context: Context, session_id: str, status: int) -> None:
+    """Answers with `status` where another process keeps the recording."""
+    workbench = context.workbench
+    try:
+        await asyncio.to_thread(queries.check_sound_is_here, workbench.store, workbench.settings.audio_dir, session_id, workbench.here)
+    except queries.SoundElsewhereError as error:
+        raise ApiError(status, "recording_elsewhere", str(error)) from error
 
 
 def _unknown() -> ApiError:

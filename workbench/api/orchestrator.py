@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import time
 import uuid
+from collections.abc import Sequence
 
 from fastapi import APIRouter
 
@@ -12,11 +14,14 @@ from workbench.api.context import Ctx
 from workbench.api.errors import ApiError, errors
 from workbench.api.models import MessageAnswer, MessageRequest, ToolCall
 from workbench.api.speech import MEDIA_TYPE, speak
+from workbench.api.text_talks import MAX_HISTORY
 from workbench.assembly import Workbench
 from workbench.engines.speech.base import SpeechError
 from workbench.engines.speech.synthesisers import voice_for
+from workbench.events import Speaker
 from workbench.personas import Persona
 from workbench.sessions import CONVERSATION_ID
+from workbench.store import queries
 
 router = APIRouter(tags=["messages"])
 
@@ -32,7 +37,13 @@ async def message(context: Ctx, wanted: MessageRequest) -> MessageAnswer:
         raise ApiError(400, "bad_request", "conversation_id: use 1 to 64 letters, digits, hyphens and underscores.")
     if not wanted.message.strip():
         raise ApiError(400, "bad_request", "message: there are no words in it; send some.")
-    talk = await context.text_talks.get(conversation_id, bench.personas.get(wanted.persona or bench.settings.persona))
+    persona = wanted.persona
+    history: Sequence[tuple[Speaker, str]] = ()
+    if wanted.conversation_id is not None and not context.text_talks.knows(conversation_id):
+        # It may have gone on in another process, or before this one was started.
+        history = await asyncio.to_thread(queries.earlier_turns, bench.store, conversation_id, MAX_HISTORY)
+        persona = persona or await asyncio.to_thread(queries.last_persona, bench.store, conversation_id)
+    talk = await context.text_talks.get(conversation_id, bench.personas.get(persona or bench.settings.persona), history)
     async with talk.lock:
         reply = await talk.answer(wanted.message)
     latency_ms = (time.perf_counter() - began_s) * 1_000

@@ -13,6 +13,7 @@ from workbench.api.context import Ctx
 from workbench.api.errors import errors
 from workbench.store import session_table
 from workbench.store.base import Store
+from workbench.store.processes import Process, held_elsewhere
 from workbench.store.session_table import Wanted
 
 router = APIRouter(tags=["sessions"])
@@ -45,6 +46,12 @@ class TableRow(BaseModel):
     rating: float | None = Field(description="Mean stars over those who rated it, the newest of each; null without any.")
     raters: int
     opening: str | None = Field(description="The user's first words.")
+    held_by: str | None = Field(description="Another process that holds it while it goes on; null when it is this one, or it is over.")
+
+
+def table_row(row: dict[str, Any], here: Process) -> TableRow:
+    """As `workbench.store.session_table` gives it."""
+    return TableRow.model_validate(row | {"held_by": held_elsewhere(row, here)})
 
 
 class TableAnswer(BaseModel):
@@ -78,12 +85,13 @@ class TableQuery(BaseModel):
 @router.get("/api/sessions", responses=errors(400, 503))
 async def find_sessions(context: Ctx, query: Annotated[TableQuery, Query()]) -> TableAnswer:
     """Stored sessions, going on or over, a page at a time. When the store cannot be read the answer is 503, never an empty list."""
-    return TableAnswer.model_validate(await asyncio.to_thread(_find, context.workbench.store, query))
+    return await asyncio.to_thread(_find, context.workbench.store, context.workbench.here, query)
 
 
-def _find(store: Store, query: TableQuery) -> dict[str, Any]:
+def _find(store: Store, here: Process, query: TableQuery) -> TableAnswer:
     asked = query.model_dump()
     how = {name: asked.pop(name) for name in ("sort", "descending", "limit", "offset")}
     page = session_table.find(store, Wanted(**asked), **how)
     (stored,) = store.query("SELECT count(*) AS n FROM voice_sessions")
-    return {"sessions": page.rows, "total": page.total, "stored": stored["n"], **session_table.choices(store)}
+    sessions = [table_row(row, here) for row in page.rows]
+    return TableAnswer(sessions=sessions, total=page.total, stored=stored["n"], **session_table.choices(store))

@@ -15,6 +15,7 @@ from workbench.api.models import EndedAnswer, SessionAnswer, SessionDetail, Sess
 from workbench.api.own_page import OWN_PAGE
 from workbench.store import queries
 from workbench.store.base import Store
+from workbench.store.processes import held_elsewhere
 
 router = APIRouter(tags=["sessions"])
 
@@ -35,7 +36,7 @@ def _read(store: Store, everything: bool, limit: int) -> SessionsAnswer:
     )
 
 
-@router.delete("/api/mas/voice/sessions", responses=errors(400, 403, 404), dependencies=[OWN_PAGE])
+@router.delete("/api/mas/voice/sessions", responses=errors(400, 403, 404, 409, 503), dependencies=[OWN_PAGE])
 async def end_session(context: Ctx, session_id: str | None = None) -> EndedAnswer:
     """Ends a session that goes on, or takes back a reservation."""
     if not session_id:
@@ -45,6 +46,9 @@ async def end_session(context: Ctx, session_id: str | None = None) -> EndedAnswe
 
 async def _end(context: Context, session_id: str) -> EndedAnswer:
     if not (await context.entrance.end(session_id) or await context.text_talks.end(session_id)):
+        found = await asyncio.to_thread(queries.get_session, context.workbench.store, session_id)
+        if found is not None and (other := held_elsewhere(found, context.workbench.here)) is not None:
+            raise ApiError(409, "held_elsewhere", f"This session is held by {other}. End it there.")
         raise ApiError(404, "unknown_session", "No session of this id goes on. GET lists those that do.")
     return EndedAnswer(session_id=session_id, ended_at=datetime.now(UTC))
 
@@ -67,10 +71,10 @@ async def one_session(context: Ctx, session_id: str) -> SessionDetail:
     found = await asyncio.to_thread(queries.get_session, context.workbench.store, session_id)
     if found is None:
         raise ApiError(404, "unknown_session", "There is no session of this id. GET /voice/sessions?all=true lists them.")
-    return SessionDetail.model_validate(found)
+    return SessionDetail.model_validate(found | {"held_by": held_elsewhere(found, context.workbench.here)})
 
 
-@router.delete("/voice/sessions/{session_id}", responses=errors(403, 404), dependencies=[OWN_PAGE])
+@router.delete("/voice/sessions/{session_id}", responses=errors(403, 404, 409, 503), dependencies=[OWN_PAGE])
 async def end_mas_session(context: Ctx, session_id: str) -> EndedAnswer:
     """As `DELETE /api/mas/voice/sessions`."""
     return await _end(context, session_id)

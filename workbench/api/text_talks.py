@@ -76,8 +76,10 @@ class TextTalk:
         observers: Sequence[Observer],
         *,
         trace_id: str = "",
+        history: Sequence[tuple[Speaker, str]] = (),
     ) -> None:
-        """`observers` see it from its first event; one that fails is cut off and reported, as in any talk."""
+        """`observers` see it from its first event; one that fails is cut off and reported, as in any talk. `history`: what was said in
+        earlier sessions of this conversation."""
         self.session_id = uuid.uuid4().hex
         self._trace_id = trace_id
         self.conversation_id = conversation_id
@@ -90,7 +92,7 @@ class TextTalk:
         self._bridge, self._responder, self._watchers = bridge, responder, Watchers(self._report)
         for observer in observers:
             self._watchers.observe(observer)
-        self._history: list[tuple[Speaker, str]] = []
+        self._history: list[tuple[Speaker, str]] = list(history)
         self._running: set[str] = set()
         self._said: list[str] = []
         self._reply = Reply()
@@ -258,8 +260,12 @@ class TextTalks:
         self._recorder, self._bridge_for, self._responder_for, self._on_open = recorder, bridge_for, responder_for, on_open
         self._talks: dict[str, TextTalk] = {}
 
-    async def get(self, conversation_id: str, persona: Persona) -> TextTalk:
-        """The conversation of that id; a new one with `persona` when there is none."""
+    def knows(self, conversation_id: str) -> bool:
+        """Whether the conversation goes on here."""
+        return conversation_id in self._talks
+
+    async def get(self, conversation_id: str, persona: Persona, history: Sequence[tuple[Speaker, str]] = ()) -> TextTalk:
+        """The conversation of that id; where it does not go on here a new session of it with `persona`, after `history`."""
         await self.close_idle()
         talk = self._talks.get(conversation_id)
         if talk is None:
@@ -274,6 +280,7 @@ class TextTalks:
                     self._responder_for(persona),
                     [self._recorder.observer(), *followed.observers],
                     trace_id=followed.trace_id,
+                    history=history,
                 )
             self._talks[conversation_id] = talk
             self._on_open(talk)

@@ -20,6 +20,7 @@ from workbench.bridge.fleet import ProviderStatus
 from workbench.engines.personaplex.gpus import Gpu, GpuError, find_gpus
 from workbench.store import queries
 from workbench.store.base import StoreError
+from workbench.store.processes import held_elsewhere
 
 log = logging.getLogger(__name__)
 
@@ -71,10 +72,11 @@ class Node(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the store answered, and how long it took, ms."""
+    """What the store answered, and how long the totals took, ms."""
 
     totals: dict[str, int]
     read_ms: float
+    elsewhere: list[TalkElsewhere]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,21 @@ class TalkNow:
     """These three are None for a talk that is not followed: it is just being opened."""
     tools: int | None
     step_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TalkElsewhere:
+    """A talk that another process on the same store holds, as far as it is written down."""
+
+    session_id: str
+    persona: str
+    engine: str | None
+    transport: str | None
+    minutes: float
+    """Since it began."""
+    turns: int
+    tools: int
+    held_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +187,25 @@ class Topology:
 
     def _read(self) -> Stored:
         began_s = time.perf_counter()
-        totals = queries.stats(self._workbench.store)
-        return Stored(totals, (time.perf_counter() - began_s) * 1_000)
+        bench = self._workbench
+        totals = queries.stats(bench.store)
+        read_ms = (time.perf_counter() - began_s) * 1_000
+        found = queries.going_on_elsewhere(bench.store, bench.here) if bench.store.shared else []
+        now = datetime.now(UTC)
+        elsewhere = [
+            TalkElsewhere(
+                session_id=row["session_id"],
+                persona=row["persona"] or "unknown",
+                engine=row["engine"],
+                transport=row["transport"],
+                minutes=(now - row["started_at"]).total_seconds() / 60,
+                turns=row["turn_count"],
+                tools=row["tool_count"],
+                held_by=held_elsewhere(row, bench.here) or "another process",
+            )
+            for row in found
+        ]
+        return Stored(totals, read_ms, elsewhere)
 
 
 async def _first(answer: Awaitable[tuple[T, object]]) -> T:

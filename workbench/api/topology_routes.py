@@ -33,6 +33,19 @@ class TalkState(BaseModel):
     step_ms: float | None = Field(description="The engine's work on a frame, median of the last 30 s; null without frames.")
 
 
+class ElsewhereState(BaseModel):
+    """A talk that another process on the same store holds, as far as it is written down."""
+
+    session_id: str
+    persona: str
+    engine: str | None
+    transport: str | None
+    minutes: float = Field(description="Since it began.")
+    turns: int
+    tools: int
+    held_by: str = Field(description="Where it can be ended.")
+
+
 class LoadState(BaseModel):
     """What a gateway tells of its model. null: it does not say."""
 
@@ -82,6 +95,7 @@ class TopologyAnswer(BaseModel):
     """Every node. What did not answer is null, and `unknown` says why: nothing is zero because nobody knows it."""
 
     talks: list[TalkState]
+    elsewhere: list[ElsewhereState] | None = Field(description="Empty where no other process shares the store; unknown with `totals`.")
     places: int = Field(description="Talks at once that this server takes.")
     frame_ms: int = Field(default=FRAME_MS, description="How long a step may take.")
     totals: Stats | None
@@ -106,6 +120,9 @@ def _answer(context: Context, seen: Seen) -> TopologyAnswer:
     asked = {"totals": seen.stored, "engines": seen.engines, "gpus": seen.gpus, "providers": seen.providers}
     return TopologyAnswer(
         talks=[TalkState.model_validate(dataclasses.asdict(talk)) for talk in seen.talks],
+        elsewhere=None
+        if isinstance(seen.stored, Silent)
+        else [ElsewhereState.model_validate(dataclasses.asdict(talk)) for talk in seen.stored.elsewhere],
         places=bench.settings.max_sessions,
         totals=None if isinstance(seen.stored, Silent) else Stats(**seen.stored.totals),
         engines=None

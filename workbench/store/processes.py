@@ -13,8 +13,8 @@ import psutil
 
 from workbench.store.base import Store
 
-COLUMNS = "p.host, p.pid, p.address, p.audio_dir"
-"""Of `voice_processes p`, what `Process.of_row` reads beside `process_id`."""
+COLUMNS = "s.process_id, p.host, p.pid, p.address, p.audio_dir"
+"""Of `voice_sessions s` and `voice_processes p`: what `Process.of_row` and `held_elsewhere` read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Process:
 
     @classmethod
     def of_row(cls, row: dict[str, Any]) -> Process | None:
-        """From a row with `process_id` and `COLUMNS`; None where no process was written down."""
+        """From a row with `COLUMNS`; None where no process was written down."""
         if row["host"] is None:
             return None
         return cls(row["process_id"], row["host"], row["pid"], row["address"], row["audio_dir"])
@@ -72,8 +72,16 @@ def register(store: Store, process: Process) -> None:
 def holder(store: Store, session_id: str) -> Process | None:
     """The process that holds, or held, a talk; None when it is not known."""
     found = store.query(
-        f"SELECT s.process_id, {COLUMNS} FROM voice_sessions s JOIN voice_processes p ON p.process_id = s.process_id "  # noqa: S608 - from above
+        f"SELECT {COLUMNS} FROM voice_sessions s JOIN voice_processes p ON p.process_id = s.process_id "  # noqa: S608 - from above
         "WHERE s.session_id = $1",
         [session_id],
     )
     return Process.of_row(found[0]) if found else None
+
+
+def held_elsewhere(row: dict[str, Any], here: Process) -> str | None:
+    """Who holds the talk of a row with `is_active` and `COLUMNS`, where that is another process; None for one that is over or held here."""
+    if not row["is_active"] or row["process_id"] in (None, here.process_id):
+        return None
+    other = Process.of_row(row)
+    return other.told if other is not None else "another process"

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from workbench import events
-from workbench.events import Event
+from workbench.events import Event, Speaker
 from workbench.store.audio_segments import CODEC
 from workbench.store.base import Store, StoreError
+from workbench.store.processes import COLUMNS, Process, holder
 from workbench.store.recorder import check_id
 from workbench.store.tables import CHILDREN
 
@@ -61,8 +62,9 @@ def get_session(store: Store, session_id: str) -> dict[str, Any] | None:
 
     `decisions` and `tool_invocations` together are the audit of what the talk did; they meet in `invocation_id`."""
     found = store.query(
-        "SELECT o.*, s.metadata, s.engine_reason, s.ended_detail FROM voice_session_overview o "
-        "JOIN voice_sessions s ON s.session_id = o.session_id WHERE o.session_id = $1",
+        f"SELECT o.*, s.metadata, s.engine_reason, s.ended_detail, {COLUMNS} FROM voice_session_overview o "  # noqa: S608 - our own columns
+        "JOIN voice_sessions s ON s.session_id = o.session_id LEFT JOIN voice_processes p ON p.process_id = s.process_id "
+        "WHERE o.session_id = $1",
         [session_id],
     )
     if not found:
@@ -150,6 +152,54 @@ def tool_turns(store: Store, *, since: datetime | None = None) -> dict[str, dict
         [since or datetime.fromtimestamp(0, UTC)],
     )
     return {row.pop("engine"): row for row in rows}
+
+
+def earlier_turns(store: Store, conversation_id: str, limit: int) -> list[tuple[Speaker, str]]:
+    """The last `limit` turns of a conversation over all its sessions, in whichever process: (`user` or `agent`, words), oldest first."""
+    rows = store.query(
+        "SELECT t.speaker, t.text FROM voice_turns t JOIN voice_sessions s ON s.session_id = t.session_id "
+        "WHERE s.conversation_id = $1 AND t.text <> '' AND t.speaker IN ('user', 'agent') ORDER BY t.timestamp DESC, t.id DESC LIMIT $2",
+        [conversation_id, limit],
+    )
+    return [(row["speaker"], row["text"]) for row in reversed(rows)]
+
+
+def last_persona(store: Store, conversation_id: str) -> str | None:
+    """The persona of a conversation's last session; None when there was none."""
+    rows = store.query(
+        "SELECT persona FROM voice_sessions WHERE conversation_id = $1 ORDER BY started_at DESC, id DESC LIMIT 1", [conversation_id]
+    )
+    return rows[0]["persona"] if rows else None
+
+
+def going_on_elsewhere(store: Store, here: Process) -> list[dict[str, Any]]:
+    """Talks that other processes hold: `session_id`, `persona`, `engine`, `transport`, `started_at`, `turn_count`, `tool_count`,
+    `is_active`, with `processes.COLUMNS`; the longest first."""
+    return store.query(
+        f"SELECT o.session_id, o.persona, o.engine, o.transport, o.started_at, o.turn_count, o.tool_count, o.is_active, {COLUMNS} "  # noqa: S608 - our own columns
+        "FROM voice_session_overview o JOIN voice_sessions s ON s.session_id = o.session_id "
+        "LEFT JOIN voice_processes p ON p.process_id = s.process_id WHERE o.is_active AND s.process_id <> $1 ORDER BY o.started_at",
+        [here.process_id],
+    )
+
+
+class SoundElsewhereError(StoreError):
+    """The recording of a talk lies with another process, and only there it can be read or deleted."""
+
+
+def check_sound_is_here(store: Store, audio_dir: Path, session_id: str, here: Process) -> None:
+    """Raises SoundElsewhereError when a talk has a recording, its file is not here, and another place is known where it must lie."""
+    if (audio_dir / f"{session_id}.{CODEC}").is_file() or not store.query(
+        "SELECT 1 FROM voice_recordings WHERE session_id = $1 UNION ALL SELECT 1 FROM voice_audio_segments WHERE session_id = $1 LIMIT 1",
+        [session_id],
+    ):
+        return
+    keeper = holder(store, session_id)
+    if keeper is not None and not keeper.shares_sound_with(here):
+        raise SoundElsewhereError(
+            f"The sound of session {session_id} lies in {keeper.audio_dir} on {keeper.host}, with {keeper.told}. "
+            "Ask there, or give all processes one --data-dir."
+        )
 
 
 def delete_session(store: Store, audio_dir: Path, session_id: str) -> bool:

@@ -27,7 +27,7 @@ CRASHED = "crashed"
 GRACE_S = 10.0
 """Seconds after which a process that has lost its lock is given up; one that lives has it again within a second of the server's return."""
 _HELD = f"""
-SELECT s.session_id, s.started_at, s.process_id, {COLUMNS} FROM voice_sessions s
+SELECT s.session_id, s.started_at, {COLUMNS} FROM voice_sessions s
 LEFT JOIN voice_processes p ON p.process_id = s.process_id
 """  # noqa: S608 - our own columns
 _DETAIL = "The workbench stopped without closing this talk."

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from workbench.store.base import Store
+from workbench.store.processes import COLUMNS
 
 _TURNS = "(SELECT session_id, count(*) AS n FROM voice_turns GROUP BY 1)"
 _TOOLS = "(SELECT session_id, count(*) AS n FROM voice_tool_invocations GROUP BY 1)"
@@ -48,8 +49,10 @@ opening AS (
 SELECT s.session_id, s.persona, s.engine, s.transport, s.pace, s.started_at, s.is_active, s.ended_reason,
        CAST(EXTRACT(EPOCH FROM s.ended_at - s.started_at) AS DOUBLE PRECISION) AS length_s, a.session_id IS NOT NULL AS has_audio,
        coalesce(t.turn_count, 0) AS turn_count, t.latency_p50_ms, coalesce(t.latency_n, 0) AS latency_n,
-       coalesce(i.n, 0) AS tool_count, coalesce(b.n, 0) AS barge_in_count, r.rating, coalesce(r.raters, 0) AS raters, o.text AS opening
+       coalesce(i.n, 0) AS tool_count, coalesce(b.n, 0) AS barge_in_count, r.rating, coalesce(r.raters, 0) AS raters, o.text AS opening,
+       {columns}
 FROM page s
+LEFT JOIN voice_processes p ON p.process_id = s.process_id
 LEFT JOIN (
   SELECT session_id, count(*) AS turn_count, count(CASE WHEN speaker = 'agent' THEN latency_ms END) AS latency_n,
          percentile_cont(0.5) WITHIN GROUP (ORDER BY CASE WHEN speaker = 'agent' THEN latency_ms END) AS latency_p50_ms
@@ -91,7 +94,7 @@ class Page:
     rows: list[dict[str, Any]]
     """`session_id`, `persona`, `engine`, `transport`, `pace`, `started_at`, `is_active`, `ended_reason`, `length_s`, `has_audio`,
     `turn_count`, `latency_p50_ms` over `latency_n` replies, `tool_count`, `barge_in_count`, `rating` by `raters`, and `opening`, the
-    user's first words."""
+    user's first words; with `workbench.store.processes.COLUMNS`."""
     total: int
     """How many are wanted, on this page and on others."""
 
@@ -116,7 +119,7 @@ def rows(store: Store, sessions: Sequence[str]) -> list[dict[str, Any]]:
     if not sessions:
         return []
     marks = ", ".join(f"${number}" for number in range(1, len(sessions) + 1))
-    by_id = {row["session_id"]: row for row in store.query(_ROWS.format(marks=marks), list(sessions))}
+    by_id = {row["session_id"]: row for row in store.query(_ROWS.format(marks=marks, columns=COLUMNS), list(sessions))}
     return [by_id[name] for name in sessions if name in by_id]
 
 

@@ -26,7 +26,7 @@ COLUMNS: Mapping[str, Mapping[str, Shape]] = {
 
 _PLAIN = {
     "voice_sessions": """session_id conversation_id mode persona voice_prompt metadata persona_hash engine engine_reason transport pace
-        latency_model ended_reason scored_by""",
+        latency_model ended_reason scored_by process_id""",
     "voice_turns": "turn_id session_id speaker engine",
     "voice_tool_invocations": "invocation_id session_id agent action status utterance_id tier delivered_how",
     "voice_decisions": "session_id utterance_id act reason tool tier invocation_id pending_id",

@@ -31,6 +31,13 @@ function asked(query) {
   return wanted;
 }
 
+/** A talk that goes on, and where, if not here. */
+function going(told) {
+  const made = make("span", "live", told.held_by ? "going on elsewhere" : "going on");
+  if (told.held_by) made.title = `Held by ${told.held_by}.`;
+  return made;
+}
+
 function row(told, chosen, choose) {
   const box = make("input");
   box.type = "checkbox";
@@ -48,7 +55,7 @@ function row(told, chosen, choose) {
     make("td", "what", link(toSession(told.session_id), utc(told.started_at)), told.opening && make("p", "opening", told.opening)),
     cell("Persona", told.persona ?? "–"),
     cell("Engine", told.engine ?? "none"),
-    cell("Length", told.is_active ? make("span", "live", "going on") : minutes(told.length_s), "number"),
+    cell("Length", told.is_active ? going(told) : minutes(told.length_s), "number"),
     cell("Turns", String(told.turn_count), "number"),
     cell("Reply ↓", ms(told.latency_p50_ms), "number"),
     cell("Tools", String(told.tool_count), "number"),

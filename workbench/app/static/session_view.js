@@ -84,7 +84,9 @@ export class SessionView {
       if (detail.session_id !== this.id) return;
       // A conversation in text has no feed: its rows are read again and again.
       this.feed.element.remove();
-      this.said.textContent = "It goes on without sound; what is stored of it is read every 2 s.";
+      this.said.textContent = detail.held_by
+        ? `It is held by ${detail.held_by} and can be heard and ended there; what is stored of it is read every 2 s.`
+        : "It goes on without sound; what is stored of it is read every 2 s.";
       this.over(detail, replay);
       this.timer = setTimeout(() => detail.session_id === this.id && this.again(), AGAIN_MS);
     });

@@ -32,6 +32,14 @@ function talk(told, frameMs) {
   };
 }
 
+/** A talk that another process holds: it can be read here and ended there. */
+function elsewhere(told) {
+  return {
+    id: `talk:${told.session_id}`, layer: "talks", title: told.persona, state: "ready", now: told.engine ?? "", why: `Held by ${told.held_by}; it can be ended there.`,
+    facts: [["turns", told.turns], ["tools", told.tools], ["minutes", told.minutes.toFixed(1)]], link: [`/sessions/?session=${encodeURIComponent(told.session_id)}`, "Read it"],
+  };
+}
+
 const step = (title, value, frameMs) => ({ title, value, most: frameMs, told: value === null ? null : `${ms(value)} of ${frameMs} ms`, late: value > frameMs });
 
 function engine([name, told]) {
@@ -143,6 +151,7 @@ function edges(told, found) {
 export function nodes(told) {
   const talks = told.talks.map((one) => talk(one, told.frame_ms));
   if (!talks.length) talks.push({ id: "nobody", layer: "talks", title: "Nobody talks just now", state: "idle", facts: [], link: ["/", "Have a talk"] });
+  talks.push(...(told.elsewhere ?? []).map(elsewhere));
   const found = [...people(told), ...ways(told), ...talks, ...engines(told), gateway(told), ...gpus(told), ...speech(told), bridge(told), ...providers(told), store(told)];
   if (!told.talks.length) found.unshift({ id: "user:none", layer: "people", title: "Nobody", state: "idle", facts: [] });
   return { nodes: found, edges: edges(told, found) };
