@@ -14,6 +14,9 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from tests.private_postgres import PrivatePostgres
+from workbench.commands.checks import kept
+from workbench.settings import Settings
 from workbench.testing.serving import serving
 
 
@@ -49,12 +52,17 @@ async def test_nobody_there_is_not_well() -> None:
 
 
 @pytest.mark.slow
-async def test_a_real_workbench_with_the_settings_of_the_compose_file(tmp_path: Path, secrets: dict[str, str]) -> None:
-    """On this machine instead of in a container: address, port, folder and database are this test's."""
+async def test_a_real_workbench_with_the_settings_of_the_compose_file(
+    tmp_path: Path, secrets: dict[str, str], postgres: PrivatePostgres
+) -> None:
+    """On this machine instead of in containers: address, port, folder and the database's address are this test's. It finds the database
+    empty, as at the first start, and the doctor looks on while it runs."""
     given = environment(rendered(secrets, ("cpu",))["services"]["workbench"], secrets)
-    mine = {**given, "WORKBENCH_HOST": "127.0.0.1"}
-    for name in ("WORKBENCH_PORT", "WORKBENCH_DATA_DIR", "WORKBENCH_DB"):
+    mine = {**given, "WORKBENCH_HOST": "127.0.0.1", "WORKBENCH_DB": postgres.new_database()}
+    for name in ("WORKBENCH_PORT", "WORKBENCH_DATA_DIR"):
         del mine[name]
     with running(tmp_path / "var", (*CLI, "serve"), **mine) as server:
         done = await asked(f"{server.url}/health")
         assert (done.returncode, done.stderr) == (0, "")
+        found = await kept.database(Settings(_env_file=None, db=mine["WORKBENCH_DB"]))
+    assert (found.state, "migrations applied" in found.found) == ("ok", True), found
