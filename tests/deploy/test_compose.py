@@ -23,7 +23,7 @@ from workbench.settings import Settings
 
 PROFILES = (("cpu",), ("gpu",), ("cpu", "n8n"), ("gpu", "n8n", "tls", "tunnel", "turn"))
 EVERYTHING = ("cpu", "gpu", "n8n", "tls", "tunnel", "turn")
-VARIABLES = {Settings().variable(field) for field in Settings.model_fields}
+VARIABLES = {Settings.model_construct().variable(field) for field in Settings.model_fields}
 
 
 def named(profiles: tuple[str, ...]) -> str:
