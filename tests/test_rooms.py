@@ -13,6 +13,8 @@ PACKAGES = ("workbench", "evaluation")
 """`evaluation` is a package of its own and one room."""
 
 ROOMS = (
+    "log_context",
+    "trace_headers",
     "audio",
     "protocol",
     "pieces",
@@ -23,8 +25,6 @@ ROOMS = (
     "llm_endpoint",
     "dynamics",
     "settings",
-    "log_context",
-    "trace_headers",
     "prompt_guide",
     "personas",
     "persona_library",
@@ -64,7 +64,7 @@ MAY_IMPORT = {
     "log_context": set(),
     "trace_headers": set(),
     "bridge": {"audio", "llm_endpoint", "events", "talk", "clock", "trace_headers"},
-    "gateway": {"audio", "protocol", "pieces"},
+    "gateway": {"audio", "protocol", "pieces", "trace_headers"},
 }
 """Rooms that may see even less than what lies above them."""
 

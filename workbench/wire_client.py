@@ -29,6 +29,7 @@ from workbench.protocol import (
     decode,
     encode,
 )
+from workbench.trace_headers import send_trace
 
 CLOSE_TIMEOUT_S = 2.0
 """How long a server may take to answer our goodbye; one that hangs must not hold the end of a talk."""
@@ -93,6 +94,8 @@ class ChatClient:
         words when it refuses."""
         began_s = time.perf_counter()
         address = chat_url(url, query)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        send_trace(headers)
         try:
             async with asyncio.timeout(timeout_s):
                 connection = await connect(
@@ -103,7 +106,7 @@ class ChatClient:
                     ping_interval=None,
                     close_timeout=CLOSE_TIMEOUT_S,
                     origin=websockets.Origin(origin) if origin else None,
-                    additional_headers={"Authorization": f"Bearer {token}"} if token else None,
+                    additional_headers=headers,
                     proxy=None,
                 )
                 client = cls(connection)

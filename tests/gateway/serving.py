@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 import numpy as np
 import uvicorn
 import websockets
+from opentelemetry.trace import Tracer
 
 from workbench.audio.frames import Pcm
 from workbench.audio.opus import OpusReader, OpusWriter
@@ -86,8 +87,8 @@ class Client:
         return np.concatenate(pcm), words
 
 
-def running(model: Model, options: ServerOptions) -> Iterator[Served]:
-    slots = Slots(model, limits=options.limits)
+def running(model: Model, options: ServerOptions, *, tracer: Tracer | None = None) -> Iterator[Served]:
+    slots = Slots(model, limits=options.limits, tracer=tracer)
     slots.start()
     server = GatewayServer(slots, options)
     # A test that fails must not leave a process that never ends.

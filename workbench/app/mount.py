@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import io
 import warnings
 from pathlib import Path
 
@@ -40,7 +42,8 @@ def add_pages(app: FastAPI) -> WebRtcCalls:
     app.include_router(plotly_script.router)
     app.mount("/talk", StaticFiles(directory=STATIC), name="talk")
     app.add_middleware(OfflinePages)
-    with warnings.catch_warnings():
+    # Gradio 5.50 prints every address that it mounts, a forgotten trace of its own; stdout is for results.
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         # Gradio 5.50 announces a parameter of Gradio 6 that it sets itself.
         warnings.simplefilter("ignore", DeprecationWarning)
         for page in PLAIN_PAGES:

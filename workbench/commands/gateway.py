@@ -17,6 +17,7 @@ import typer
 
 from workbench.commands.common import CommandError, listen_on, load_settings, say, told_plainly
 from workbench.log_setup import TELLING, LogFormat, start_log
+from workbench.telemetry.tracing import start_tracing
 
 Device = Literal["auto", "cuda", "cpu"]
 Dtype = Literal["bfloat16", "float32"]
@@ -104,7 +105,12 @@ def gateway(
         say(f"Loading {found.name} (revision {found.revision}, licence {found.licence}) on {where} for {slots} talks.")
         model = load_model(found, device=where, rows=slots, dtype=dtype, voices=voices, more_voices=more_voices, mode=mode)
         say(f"Memory: {'; '.join(model.memory().lines(model.device))}.")
-        serve(model, options, listening)
+        tracing = start_tracing(settings.traces_url, service="personaplex-gateway", tell=say)
+        try:
+            serve(model, options, listening, tracing.tracer if tracing is not None else None)
+        finally:
+            if tracing is not None:
+                tracing.close()
 
 
 def end_with_input() -> None:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import uvicorn
+from opentelemetry.trace import Tracer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field, ValidationError
 from starlette.applications import Starlette
@@ -38,6 +39,7 @@ from workbench.gateway.prompts import PromptError, prompt_frames
 from workbench.gateway.slots import Slots
 from workbench.gateway.voice_sound import VoiceError
 from workbench.protocol import MAX_MESSAGE_BYTES
+from workbench.trace_headers import under_trace
 
 log = logging.getLogger(__name__)
 MAX_PROMPT_CHARS = 65_536
@@ -89,7 +91,7 @@ def make_app(slots: Slots, options: ServerOptions, drain: Drain, ended: Callable
             await websocket.send_denial_response(JSONResponse({"code": "draining", "message": MESSAGE}, 503))
             return
         await websocket.accept()
-        with drain.talk():
+        with drain.talk(), under_trace(websocket.scope["headers"]):
             await Chat(websocket, slots, _identity(slots, options)).run()
 
     async def health(_request: Request) -> Response:
@@ -243,13 +245,13 @@ def _make_config(app: Starlette, options: ServerOptions) -> uvicorn.Config:
     )
 
 
-def serve(model: Model, options: ServerOptions, listening: socket.socket | None = None) -> None:
+def serve(model: Model, options: ServerOptions, listening: socket.socket | None = None, tracer: Tracer | None = None) -> None:
     """Warms the model up, then serves until interrupted or drained; on the bound socket `listening` where one is given.
 
     Raises CheckpointError when the model's output is not numbers."""
     step_ms = model.warm_up()
     log.log(logging.INFO if step_ms < FRAME_MS else logging.WARNING, "%s", model.told_speed(step_ms))
-    slots = Slots(model, pace=options.pace, limits=options.limits, step_ms=step_ms)
+    slots = Slots(model, pace=options.pace, limits=options.limits, step_ms=step_ms, tracer=tracer)
     slots.start()
     log.info("%s at %s is ready for %d talks on port %d", model.checkpoint.name, model.checkpoint.revision, model.rows, options.port)
     try:

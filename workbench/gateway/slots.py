@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Literal
 
+from opentelemetry.trace import Tracer
+
 from workbench.audio.frames import FRAME_MS, Pcm
 from workbench.gateway.metrics import Metrics
 from workbench.gateway.model import Model
@@ -16,6 +18,7 @@ from workbench.gateway.owner import Limits, Owner
 from workbench.gateway.rollover import Rollover
 from workbench.gateway.say import make_line
 from workbench.gateway.seat import Listener, Request, Seat
+from workbench.gateway.visit_spans import VisitSpans
 
 log = logging.getLogger(__name__)
 INTERRUPT_HOLD_MS = 1_000.0
@@ -51,8 +54,10 @@ class Slots:
         limits: Limits | None = None,
         metrics: Metrics | None = None,
         step_ms: float | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
-        """`step_ms`: what a step of all rows took when it was tried, for `/health`."""
+        """`step_ms`: what a step of all rows took when it was tried, for `/health`. `tracer`: every visit gets a span."""
+        self._tracer = tracer
         self.owner = Owner(model, limits=limits, metrics=metrics)
         self.step_ms = step_ms
         self._pace = pace
@@ -87,7 +92,6 @@ class Slots:
     def open(self, request: Request, listener: Listener) -> Seat:
         """A new visitor. The listener is told its place, or that it is ready. Raises BusyError when the queue is full too."""
         owner = self.owner
-        seat = Seat(request, listener, Rollover(owner.model.lm.context or 0))
         with self._changed:
             if self._stopping or self.failure:
                 raise BusyError(1, self.failure or "the gateway is being stopped; try again in a minute")
@@ -97,6 +101,9 @@ class Slots:
             if ahead >= owner.limits.waiting:
                 owner.metrics.refused.inc()
                 raise BusyError(ahead + 1, f"all {len(owner.rows)} slots are taken and {ahead} visitors wait; try again later")
+            if self._tracer is not None:
+                listener = VisitSpans(listener, self._tracer)
+            seat = Seat(request, listener, Rollover(owner.model.lm.context or 0))
             owner.waiting.append(seat)
             self._changed.notify()
         return seat
