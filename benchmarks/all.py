@@ -22,6 +22,7 @@ BENCHMARKS: tuple[tuple[str, ...], ...] = (
     ("reply_latency", "--passes", "3"),
     ("barge_in", "--realtime"),
     ("bridge",),
+    ("telemetry",),
     ("sweep_error",),
     ("first_paint",),
 )

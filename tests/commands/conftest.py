@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from own_log import log_as_it_was
 from served import Served, clean_environment
 
 
@@ -15,6 +16,13 @@ def _no_foreign_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     for name in set(os.environ) - set(clean_environment()):
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _own_log() -> Iterator[None]:
+    """A command that is run in the test's process sets up the log of it."""
+    with log_as_it_was():
+        yield
 
 
 @pytest.fixture

@@ -8,10 +8,17 @@ import json
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+import typer
+from own_log import log_as_it_was
+from servers import free_port
+from typer.testing import CliRunner
 
 from workbench.bridge.redact import HIDDEN, Redactor
+from workbench.cli import app
+from workbench.commands.common import CommandError, say, told_plainly
 from workbench.log_context import in_talk, talk_mark
 from workbench.log_setup import TELLING, JsonLines, LogFormat, TextLines, start_log
 
@@ -135,15 +142,8 @@ def test_asyncio_tells_no_arguments() -> None:
 
 @pytest.fixture
 def own_log() -> Iterator[None]:
-    """The process's log as it was, afterwards."""
-    root = logging.getLogger()
-    before = (root.level, root.handlers[:])
-    yield
-    root.setLevel(before[0])
-    root.handlers[:] = before[1]
-    logging.captureWarnings(False)
-    for name in ("workbench", "evaluation", "benchmarks", "httpx", "httpx2", "mcp", "client"):
-        logging.getLogger(name).setLevel(logging.NOTSET)
+    with log_as_it_was():
+        yield
 
 
 @pytest.mark.usefixtures("own_log")
@@ -158,3 +158,26 @@ def test_debug_is_for_our_own_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert "theirs" in said
     assert "TEXT" not in said
     assert "HTTP Request" not in said
+
+
+@pytest.mark.usefixtures("own_log")
+def test_progress_and_faults_of_a_command_are_lines_of_the_log_too(capsys: pytest.CaptureFixture[str]) -> None:
+    say("plain")
+    start_log("info", "json")
+    say("Loading a thing.")
+    with pytest.raises(typer.Exit), told_plainly():
+        raise CommandError("There is no such thing; get one.")
+    plain, *lines = capsys.readouterr().err.splitlines()
+    assert plain == "plain"
+    told = [(json.loads(line)["level"], json.loads(line)["message"]) for line in lines]
+    assert told == [("info", "Loading a thing."), ("error", "workbench: There is no such thing; get one.")]
+
+
+@pytest.mark.usefixtures("own_log")
+def test_the_gateway_writes_json_where_it_is_asked_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done = CliRunner().invoke(app, ["gateway", "--checkpoint", str(tmp_path), "--port", str(free_port()), "--log-format", "json"])
+    assert done.exit_code == 2
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert lines[0]["message"] == f"Opening {tmp_path}."
+    assert (lines[-1]["level"], lines[-1]["logger"]) == ("error", "workbench")
+    assert str(tmp_path) in lines[-1]["message"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from own_log import log_as_it_was
 from spans_kept import KeptSpans, everything
 from waiting import until
 
@@ -68,19 +69,13 @@ class Clumsy:
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
     """What the process's log writes, as JSON at debug level; afterwards it is as it was."""
-    root = logging.getLogger()
-    level, handlers = root.level, root.handlers[:]
-    start_log("debug", "json")
-    written = io.StringIO()
-    (handler,) = root.handlers
-    assert isinstance(handler, logging.StreamHandler)
-    handler.setStream(written)
-    yield written
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(False)
-    for name in ("workbench", "evaluation", "benchmarks", "httpx", "httpx2", "mcp", "client"):
-        logging.getLogger(name).setLevel(logging.NOTSET)
+    with log_as_it_was():
+        start_log("debug", "json")
+        written = io.StringIO()
+        (handler,) = logging.getLogger().handlers
+        assert isinstance(handler, logging.StreamHandler)
+        handler.setStream(written)
+        yield written
 
 
 @pytest.fixture
