@@ -186,3 +186,12 @@ def test_help_does_not_load_the_model(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "offline" in done.stdout
+
+
+def test_it_writes_json_where_it_is_asked_to(tmp_path: Path, free_port: int) -> None:
+    done = CliRunner().invoke(app, ["gateway", "--checkpoint", str(tmp_path), "--port", str(free_port), "--log-format", "json"])
+    assert done.exit_code == 2
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert lines[0]["message"] == f"Opening {tmp_path}."
+    assert (lines[-1]["level"], lines[-1]["logger"]) == ("error", "workbench")
+    assert str(tmp_path) in lines[-1]["message"]

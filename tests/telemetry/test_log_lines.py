@@ -8,16 +8,12 @@ import json
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import typer
 from own_log import log_as_it_was
-from servers import free_port
-from typer.testing import CliRunner
 
 from workbench.bridge.redact import HIDDEN, Redactor
-from workbench.cli import app
 from workbench.commands.common import CommandError, say, told_plainly
 from workbench.log_context import in_talk, talk_mark
 from workbench.log_setup import TELLING, JsonLines, LogFormat, TextLines, start_log
@@ -171,13 +167,3 @@ def test_progress_and_faults_of_a_command_are_lines_of_the_log_too(capsys: pytes
     assert plain == "plain"
     told = [(json.loads(line)["level"], json.loads(line)["message"]) for line in lines]
     assert told == [("info", "Loading a thing."), ("error", "workbench: There is no such thing; get one.")]
-
-
-@pytest.mark.usefixtures("own_log")
-def test_the_gateway_writes_json_where_it_is_asked_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    done = CliRunner().invoke(app, ["gateway", "--checkpoint", str(tmp_path), "--port", str(free_port()), "--log-format", "json"])
-    assert done.exit_code == 2
-    lines = [json.loads(line) for line in done.stderr.splitlines()]
-    assert lines[0]["message"] == f"Opening {tmp_path}."
-    assert (lines[-1]["level"], lines[-1]["logger"]) == ("error", "workbench")
-    assert str(tmp_path) in lines[-1]["message"]
