@@ -55,6 +55,8 @@ class SessionOpened(Event):
     """What work is charged in session time: `wall` (real time), `measured` (fast: as it took), or a named model."""
     trace_id: str = ""
     """Of the OpenTelemetry trace of this talk, 32 hexadecimal digits; empty where nothing is traced."""
+    consent: str = ""
+    """The words with which the visitor agreed that this talk is kept; empty where nobody asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -158,9 +158,15 @@ class Sessions:
         if talk.conversation.open_error is not None:
             code = "busy" if isinstance(talk.conversation.open_error, EngineBusy) else "engine_unavailable"
             raise TalkRefused(code, str(talk.conversation.open_error))
-        if self.parts.recorder is not None:
-            self.parts.recorder.remember_persona(persona)
+        if (recorder := self._recorder(request)) is not None:
+            recorder.remember_persona(persona)
+        elif self.parts.recorder is not None:
+            talk.publish(Notice, level="info", code="not_kept", message="Nothing of this talk is kept: nobody agreed to it.")
         return talk
+
+    def _recorder(self, request: TalkRequest) -> Recorder | None:
+        """Who writes the talk down; nobody where consent is asked for and was not given."""
+        return None if self.parts.settings.ask_consent and not request.consent else self.parts.recorder
 
     def _persona(self, request: TalkRequest) -> Persona:
         try:
@@ -229,7 +235,8 @@ class Sessions:
         conversation_id = request.conversation_id or uuid.uuid4().hex
         if not CONVERSATION_ID.fullmatch(conversation_id):
             raise TalkRefused("bad_request", "A conversation id is 1 to 64 letters, digits, hyphens and underscores.")
-        recording = parts.recorder is not None and (settings.recording if request.recording is None else request.recording)
+        recorder = self._recorder(request)
+        recording = recorder is not None and (settings.recording if request.recording is None else request.recording)
         spec = EngineSpec(session_id, persona, voice, clock, request.seed, {**persona.sampling, **request.sampling})
         listening = {"asr": Part(parts.asr.name, parts.asr.why), "end_of_turn": _end_of_turn_part(parts.end_of_turn, settings)}
 
@@ -250,6 +257,7 @@ class Sessions:
                 voice=voice,
                 transport=request.transport,
                 recording=recording,
+                consent=request.consent or "",
                 max_s=settings.max_session_s,
                 user=request.user,
                 first_reply_guard_ms=settings.first_reply_guard_ms if request.transport == "webrtc" else 0.0,
@@ -265,7 +273,7 @@ class Sessions:
             ears=ears,
             agent_detector=EnergyDetector(),
             actor=actor,
-            observers=[*([parts.recorder.observer()] if parts.recorder is not None else []), *observers],
+            observers=[*([recorder.observer()] if recorder is not None else []), *observers],
         )
 
     def _ended(self, talk: LiveTalk, task: asyncio.Task[CloseReason]) -> None:

@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     """Seals cookies and tickets, 32 bytes or more; None = a key of its own, kept in `data_dir`. Servers that share visitors share it."""
     token: SecretStr | None = None
     """For commands that ask a server elsewhere (`--url`): a token of its, instead of the password."""
+    public_talk: bool = False
+    """Anybody may talk on the Talk page; everything else still asks for the `password`, which this needs."""
+    ask_consent: bool = False
+    """The Talk page asks whether a talk may be kept. Of talks to which nobody agreed, on whatever way they came, nothing is written."""
 
     trusted_proxies: Listed = ()
     """Addresses or networks (`10.0.0.0/8`, comma-separated) of the proxies before this server. What they forward of the visitor's

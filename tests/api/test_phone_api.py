@@ -8,7 +8,6 @@ from contextvars import copy_context
 
 import httpx
 import pytest
-from fastapi import FastAPI
 from phone_network import CALL, read_twiml
 from pydantic import SecretStr
 
@@ -151,8 +150,9 @@ def test_half_a_telephone_is_told(settings: Settings, changed: dict[str, object]
 
 async def test_without_the_setting_there_is_no_telephone(bench: Workbench) -> None:
     object.__setattr__(bench, "settings", bench.settings.model_copy(update={"phone": False, "password": None}))
-    app: FastAPI = create_app(bench)
-    assert not [route for route in app.routes if getattr(route, "path", "").startswith("/phone")]
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(create_app(bench)), base_url="http://localhost") as client:
+        assert (await ask(client)).status_code == 404
+        assert (await client.get("/phone/media")).status_code == 404
 
 
 def test_limits_count_the_caller_and_not_the_networks_address() -> None:

@@ -65,8 +65,14 @@ def create_app(workbench: Workbench, tracing: Tracing | None = None) -> FastAPI:
     passwords, line = passwords_of(workbench.settings), phone.line_of(workbench.settings)
     if passwords is not None and context.seals is not None:
         app.login = True
-        open_paths = phone.OPEN_PATHS if line is not None else ()
-        app.add_middleware(Login, passwords=passwords, seals=context.seals, tokens=TokenCheck(workbench.store), open_paths=open_paths)
+        app.add_middleware(
+            Login,
+            passwords=passwords,
+            seals=context.seals,
+            tokens=TokenCheck(workbench.store),
+            open_paths=phone.OPEN_PATHS if line is not None else (),
+            public_talk=workbench.settings.public_talk,
+        )
     app.add_middleware(Limits, settings=workbench.settings, refusals=context.refusals)
     app.add_middleware(Origins, allowed=workbench.settings.allowed_origins)
     app.add_middleware(KnownHost, settings=workbench.settings)

@@ -54,7 +54,8 @@ def make_context(workbench: Workbench, tracing: Tracing | None) -> Context:
         live.follow(talk.session_id, talk.conversation.observe)
 
     text_talks = TextTalks(
-        recorder=workbench.recorder,
+        # Nobody is asked in these talks, so where consent is needed there is none.
+        recorder=None if workbench.settings.ask_consent else workbench.recorder,
         bridge_for=workbench.bridge_for,
         responder_for=workbench.responder_for,
         on_open=lambda talk: live.follow(talk.session_id, talk.observe),

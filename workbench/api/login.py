@@ -23,6 +23,7 @@ from workbench.api.errors import answer
 from workbench.api.guesses import Guesses
 from workbench.api.roles import READING, TICKET, Ticket, may
 from workbench.api.seals import Seals
+from workbench.api.talk_page import talk_page
 from workbench.api.token_check import TokenCheck
 from workbench.api.visitor import VISITOR
 from workbench.assembly import AssemblyError
@@ -67,6 +68,8 @@ class Passwords:
 def passwords_of(settings: Settings) -> Passwords | None:
     """None: everybody may come in. Raises AssemblyError for a viewers' password alone."""
     if settings.password is None:
+        if settings.public_talk:
+            raise AssemblyError("WORKBENCH_PUBLIC_TALK opens the Talk page and nothing else: set WORKBENCH_PASSWORD for the rest.")
         if settings.viewer_password is not None:
             raise AssemblyError("WORKBENCH_VIEWER_PASSWORD is set and WORKBENCH_PASSWORD is not; set both.")
         return None
@@ -76,12 +79,23 @@ def passwords_of(settings: Settings) -> Passwords | None:
 class Login:
     """ASGI middleware before everything else."""
 
-    def __init__(self, app: ASGIApp, passwords: Passwords, seals: Seals, tokens: TokenCheck, open_paths: Collection[str] = ()) -> None:
-        """`open_paths`: HTTP paths and WebSockets beside `OPEN_PATHS` that ask by themselves who comes."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        passwords: Passwords,
+        seals: Seals,
+        tokens: TokenCheck,
+        open_paths: Collection[str] = (),
+        *,
+        public_talk: bool = False,
+    ) -> None:
+        """`open_paths`: HTTP paths and WebSockets beside `OPEN_PATHS` that ask by themselves who comes. `public_talk`: anybody may use the
+        Talk page, as `talk_page` tells."""
         self._app = app
         self._passwords = passwords
         self._seals = seals
         self._tokens = tokens
+        self._public_talk = public_talk
         self._open_paths = frozenset((*OPEN_PATHS, *open_paths))
         self._guesses = Guesses()
 
@@ -103,7 +117,7 @@ class Login:
             TICKET.set(role)
         if scope["type"] == "websocket":
             path = scope["path"]
-            if path in self._open_paths or (role is not None and may(role, "WEBSOCKET", path, QueryParams(scope["query_string"]))):
+            if self._open(role, "WEBSOCKET", path) or (role is not None and may(role, "WEBSOCKET", path, QueryParams(scope["query_string"]))):
                 await self._app(scope, receive, send)
             else:
                 # Before `accept` this is an HTTP 403.
@@ -111,6 +125,10 @@ class Login:
             return
         response = await self._answer(Request(scope, receive), role)
         await (response or self._app)(scope, receive, send)
+
+    def _open(self, role: TokenRole | Ticket | None, method: str, path: str) -> bool:
+        """Whether no login is asked for. Who has one is let in by it, so that a viewer stays one on a public Talk page."""
+        return path in self._open_paths or (self._public_talk and role is None and talk_page(method, path))
 
     async def _answer(self, request: Request, role: TokenRole | Ticket | None) -> Response | None:
         """What is answered here; None: the app answers."""
@@ -121,7 +139,7 @@ class Login:
             gone = RedirectResponse(LOGIN, status_code=303)
             gone.delete_cookie(COOKIE)
             return gone
-        if path in self._open_paths:
+        if self._open(role, request.method, path):
             return None
         if role is not None:
             if role == "viewer" and path == "/" and request.method in READING:

@@ -249,13 +249,14 @@ class TextTalks:
     def __init__(
         self,
         *,
-        recorder: Recorder,
+        recorder: Recorder | None,
         bridge_for: Callable[[Persona], Bridge],
         responder_for: Callable[[Persona], Responder],
         on_open: Callable[[TextTalk], None],
         follow: Follow,
     ) -> None:
-        """`on_open` is told of every conversation before anything is said in it; who is there from its first event is in `follow`."""
+        """`recorder`: None where nothing may be kept. `on_open` is told of every conversation before anything is said in it; who is there
+        from its first event is in `follow`."""
         self._follow = follow
         self._recorder, self._bridge_for, self._responder_for, self._on_open = recorder, bridge_for, responder_for, on_open
         self._talks: dict[str, TextTalk] = {}
@@ -271,14 +272,15 @@ class TextTalks:
         if talk is None:
             if len(self._talks) >= MAX_TALKS:
                 await self._close(min(self._talks.values(), key=lambda known: known.used_s), "time_limit")
-            self._recorder.remember_persona(persona)
+            if self._recorder is not None:
+                self._recorder.remember_persona(persona)
             with self._follow() as followed:
                 talk = TextTalk(
                     conversation_id,
                     persona,
                     self._bridge_for(persona),
                     self._responder_for(persona),
-                    [self._recorder.observer(), *followed.observers],
+                    [*([self._recorder.observer()] if self._recorder is not None else []), *followed.observers],
                     trace_id=followed.trace_id,
                     history=history,
                 )

@@ -14,8 +14,12 @@ from workbench.sessions import CONVERSATION_ID
 OWN_VOICE = ""
 """Stands for the persona's own voice."""
 
-CHOICES = ("persona", "voice", "engine", "recording")
+CHOICES = ("persona", "voice", "engine", "recording", "consent")
 """What is chosen on the page, in the order in which it is told."""
+
+CONSENT_QUESTION = "May your talks on this page be kept for research: your voice, your words, and the persona's?"
+KEEP, NOTHING = "keep", "nothing"
+CONSENTS = [("Yes, keep them", KEEP), ("No, keep nothing", NOTHING)]
 
 Choice = tuple[str, str]
 """What is shown, and the value."""
@@ -41,18 +45,31 @@ def engines(workbench: Workbench) -> list[Choice]:
     return [("auto · the best that answers", AUTO), *((name, name) for name in workbench.roster.names)]
 
 
-def read_request(values: Sequence[Any]) -> TalkRequest:
-    """The values of persona, voice, engine, recording and visitor as a request. Names are checked where the talk is opened.
+def read_request(values: Sequence[Any], *, ask_consent: bool = False) -> TalkRequest:
+    """The values of persona, voice, engine, recording, consent and visitor as a request. Names are checked where the talk is opened.
 
-    Raises TalkRefused when the page sent something else.
+    Raises TalkRefused when the page sent something else, and for a visitor who has not answered the question for consent.
     """
     try:
-        persona, voice, engine, recording, visitor = values
+        persona, voice, engine, recording, consent, visitor = values
     except ValueError as error:
         raise TalkRefused("bad_request", "The page is of another version than the server. Reload it.") from error
     if not isinstance(visitor, str) or not CONVERSATION_ID.fullmatch(visitor):
         raise TalkRefused("bad_request", "The page did not say whose talk this is. Reload it.")
-    return TalkRequest(persona=_name(persona), voice=_name(voice), engine=_name(engine), recording=bool(recording), conversation_id=visitor)
+    return TalkRequest(
+        persona=_name(persona),
+        voice=_name(voice),
+        engine=_name(engine),
+        recording=bool(recording),
+        conversation_id=visitor,
+        consent=_consent(consent) if ask_consent else None,
+    )
+
+
+def _consent(answer: object) -> str:
+    if answer not in (KEEP, NOTHING):
+        raise TalkRefused("consent", "Please say first, on the left, whether your talks may be kept. Both answers let you talk.")
+    return CONSENT_QUESTION if answer == KEEP else ""
 
 
 def _name(value: object) -> str | None:

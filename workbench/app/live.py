@@ -23,9 +23,10 @@ OpenTalk = Callable[[TalkRequest], Awaitable[LiveTalk]]
 class LiveHub:
     """A page gives its talks its own visitor id as the conversation id; so the hub knows whose page a talk belongs to."""
 
-    def __init__(self, open_talk: OpenTalk, live: Callable[[], Mapping[str, LiveTalk]]) -> None:
-        """`live`: the running talks by session id."""
+    def __init__(self, open_talk: OpenTalk, live: Callable[[], Mapping[str, LiveTalk]], *, ask_consent: bool = False) -> None:
+        """`live`: the running talks by session id. `ask_consent`: no written talk begins before that question is answered."""
         self._open_talk = open_talk
+        self._ask_consent = ask_consent
         self._live = live
         self._feeds: dict[str, TalkFeed] = {}
         self._pages: dict[str, set[Viewer]] = {}
@@ -52,7 +53,7 @@ class LiveHub:
         """A written talk of the visitor's with what is `chosen` on the page: nothing is heard, everything is read. A refusal is told to
         the visitor's pages."""
         try:
-            request = read_request([*chosen, visitor])
+            request = read_request([*chosen, visitor], ask_consent=self._ask_consent)
         except TalkRefused as refusal:
             self._tell_refused(visitor, refusal)
             return

@@ -33,7 +33,7 @@ def add_pages(app: FastAPI) -> WebRtcCalls:
     the app after the Talk page is hidden by it. Whoever ends the server closes the calls that are returned."""
     context: Context = app.state.context
     workbench = context.workbench
-    hub = LiveHub(context.entrance.open, lambda: workbench.sessions.live)
+    hub = LiveHub(context.entrance.open, lambda: workbench.sessions.live, ask_consent=workbench.settings.ask_consent)
     calls = WebRtcCalls(hub.open, webrtc_options(workbench.settings))
     app.include_router(live_router(hub, functools.partial(lights, context.probes, workbench.roster), workbench.settings.allowed_origins))
     app.include_router(calls.router())

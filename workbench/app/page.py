@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import gradio as gr
 
 from workbench.app import choices, shell
@@ -43,6 +45,8 @@ def build_page(workbench: Workbench, calls: WebRtcCalls) -> gr.Blocks:
                 engine = gr.Dropdown(
                     choices.engines(workbench), value=settings.engine or AUTO, label="Engine", elem_id="wb-engine", filterable=False
                 )
+                # No answer is chosen beforehand.
+                consent = gr.Radio(choices.CONSENTS, label=choices.CONSENT_QUESTION, elem_id="wb-consent", visible=settings.ask_consent)
                 gr.HTML(shell.START, padding=False)
                 recording = gr.Checkbox(settings.recording, label="Record the next talk", elem_id="wb-recording")
                 gr.HTML(shell.recording_note(settings.audio_dir), padding=False)
@@ -52,7 +56,7 @@ def build_page(workbench: Workbench, calls: WebRtcCalls) -> gr.Blocks:
                 microphone = calls.component(elem_id="wb-microphone", track_constraints=TRACK, container=False, show_label=False)
             with gr.Column(elem_id="wb-right", scale=1, min_width=0):
                 gr.HTML(shell.STAGE, padding=False)
-        parts: tuple[gr.Dropdown | gr.Checkbox, ...] = (persona, voice, engine, recording)
+        parts: tuple[gr.Dropdown | gr.Checkbox | gr.Radio, ...] = (persona, voice, engine, recording, consent)
         chosen = dict(zip(choices.CHOICES, parts, strict=True))
         page.load(None, inputs=list(chosen.values()), outputs=[visitor], js=REMEMBER_JS)
         # Personas may have come since the page was built; and the address may name one.
@@ -60,5 +64,6 @@ def build_page(workbench: Workbench, calls: WebRtcCalls) -> gr.Blocks:
         arrived.then(None, inputs=[persona], js="(persona) => { window.workbench.remember({ persona }); }")
         for name, component in chosen.items():
             component.input(None, inputs=[component], js=f"(value) => {{ window.workbench.remember({{ {name}: value }}); }}")
-        calls.connect(microphone, [*chosen.values(), visitor], choices.read_request)
+        read = functools.partial(choices.read_request, ask_consent=settings.ask_consent)
+        calls.connect(microphone, [*chosen.values(), visitor], read)
     return page

@@ -66,6 +66,8 @@ class TalkSpec:
     recording: bool
     max_s: float
     """The talk is ended with `time_limit` after this much session time."""
+    consent: str = ""
+    """The words with which the visitor agreed that the talk is kept."""
     user: str = ""
     """Who talks, as the transport knows them; empty when nobody logged in."""
     first_reply_guard_ms: float = 0.0
@@ -259,6 +261,7 @@ class Conversation:
             voice=spec.voice,
             transport=spec.transport,
             recording=spec.recording,
+            consent=spec.consent,
             pace=self.clock.pace,
             latency_model=self.clock.latency_model,
             trace_id=spec.trace_id,

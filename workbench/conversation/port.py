@@ -37,6 +37,8 @@ class TalkRequest:
     text_prompt: str | None = None
     """A prompt of the visitor's own, instead of the persona's."""
     sampling: Mapping[str, float] = field(default_factory=dict)
+    consent: str | None = None
+    """The words with which the visitor agreed that the talk is kept; empty: they did not agree; None: nobody asked them."""
 
 
 class TalkRefused(Exception):
