@@ -117,7 +117,9 @@ class Login:
             TICKET.set(role)
         if scope["type"] == "websocket":
             path = scope["path"]
-            if self._open(role, "WEBSOCKET", path) or (role is not None and may(role, "WEBSOCKET", path, QueryParams(scope["query_string"]))):
+            if self._open(role, "WEBSOCKET", path) or (
+                role is not None and may(role, "WEBSOCKET", path, QueryParams(scope["query_string"]))
+            ):
                 await self._app(scope, receive, send)
             else:
                 # Before `accept` this is an HTTP 403.
