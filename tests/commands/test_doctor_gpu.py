@@ -49,9 +49,11 @@ async def gpus() -> list[Finding]:
         ("RTX 3050, 8192, 100, 550.54.15, 8.6", "warning", "--cpu-offload", "--context 1500 --cpu-offload' workbench serve"),
         ("Quadro T400, 2048, 0, 550.54.15, 8.6", "warning", "too little for the 7B model in any memory mode", "PERSONAPLEX_URL="),
         ("Tesla V100-SXM2-32GB, 32768, 0, 535.104.05, 7.0", "warning", "compute capability 7.0", "PERSONAPLEX_URL="),
+        ("H100, 81559, 70000, 570.86.10, 9.0", "warning", "70000 MiB are in use, by a gateway that runs already", "nvidia-smi"),
+        ("H100, 81559, 81000, 570.86.10, 9.0", "warning", "empty it would hold more", "nvidia-smi"),
         ("NVIDIA, Inc. Odd, 40000, 0, 550.54.15, [N/A]", "ok", "0: NVIDIA, Inc. Odd, of unknown compute capability", ""),
     ],
-    ids=["h100", "a10g", "4080", "3050", "t400", "v100", "odd"],
+    ids=["h100", "a10g", "4080", "3050", "t400", "v100", "in-use", "full", "odd"],
 )
 async def test_a_card(smi: SMI, line: str, state: str, says: str, repair: str) -> None:
     smi(line)

@@ -53,6 +53,9 @@ def _card(number: int, card: Gpu) -> Finding:
         old = f"{told}: too old for bfloat16, in which the model is computed (8.0 or newer is needed)."
         return Finding("gpu", "warning", old, ELSEWHERE)
     room = fitting(card.free_mib)
+    if (room and room[0]) != ((whole := fitting(card.total_mib)) and whole[0]):
+        used = f"{told}: {card.used_mib} MiB are in use, by a gateway that runs already or by others; empty it would hold more."
+        return Finding("gpu", "warning", used, "nvidia-smi")
     if room is None:
         return Finding("gpu", "warning", f"{told}: too little for the 7B model in any memory mode.", ELSEWHERE)
     need, talks = room
