@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.private_postgres import PrivatePostgres
 from tests.store.rows import event, session, wait_for
+from workbench.settings import Settings
 from workbench.store.address import shown
 from workbench.store.base import Store, StoreError
 from workbench.store.migrate import load_migrations
@@ -266,3 +269,19 @@ def test_two_stores_share_what_is_written(address: str) -> None:
     assert one.query("SELECT scored_by FROM voice_sessions")[0]["scored_by"] is not None
     one.close()
     other.close()
+
+
+def test_what_commands_say_of_a_database_holds_no_password(address: str, tmp_path: Path) -> None:
+    secret = address.replace("postgres@", f"postgres:{PASSWORD}@")
+    said = []
+    for command in (["migrate"], ["doctor", "--only", "database"], ["export", str(tmp_path / "out")], ["rescore", "--json"]):
+        run = [sys.executable, "-c", "from workbench.cli import main; main()", *command]
+        environment = {**os.environ, "WORKBENCH_DB": secret, "WORKBENCH_DATA_DIR": str(tmp_path / "var")}
+        ran = subprocess.run(run, capture_output=True, text=True, env=environment, check=False)
+        assert ran.returncode == 0, ran.stderr
+        said.append(ran.stdout + ran.stderr)
+    assert f"{address} is up to date" in said[0]
+    assert f"{address} opens" in " ".join(said[1].split())
+    assert not any(PASSWORD in text for text in said)
+    settings = Settings(_env_file=None, db=secret)
+    assert PASSWORD not in repr(settings)

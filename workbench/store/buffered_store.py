@@ -151,6 +151,9 @@ class BufferedStore(ABC):
         if self._failure:
             done.set_exception(StoreError(self._failure))
             return
+        if not statements:
+            done.set_result(None)
+            return
         try:
             with self._transaction():
                 for sql, params in statements:
