@@ -65,6 +65,24 @@ def test_what_the_collector_would_not_have_is_counted_as_failed(stuck: Stuck) ->
     provider.get_tracer("test").start_span("x").end()
     provider.shutdown()
     assert queue.counts.read() == {"exported": 0, "failed": 1, "dropped": 0}
+    logging.getLogger("opentelemetry.exporter").setLevel(logging.NOTSET)
+
+
+def test_a_collector_that_goes_away_and_comes_back_is_told_once_each(stuck: Stuck, caplog: pytest.LogCaptureFixture) -> None:
+    stuck.may.set()
+    provider, queue = made_of(stuck, 8)
+    results = [SpanExportResult.FAILURE] * 3 + [SpanExportResult.SUCCESS] * 2
+    with caplog.at_level(logging.INFO):
+        for stuck.result in results:
+            provider.get_tracer("test").start_span("x").end()
+            queue.force_flush()
+    provider.shutdown()
+    told = [record.getMessage() for record in caplog.records if record.name.startswith("workbench")]
+    assert [line.partition(";")[0] for line in told] == [
+        "the collector of traces does not take spans",
+        "the collector of traces takes spans again",
+    ]
+    assert queue.counts.read() == {"exported": 2, "failed": 3, "dropped": 0}
 
 
 def test_the_end_of_a_process_waits_only_so_long(stuck: Stuck, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
+log = logging.getLogger(__name__)
+_SDK_LOG = logging.getLogger("opentelemetry.exporter")
+_AWAY = "does not take spans; they are counted as failed in workbench_spans_total until it does. See OTEL_EXPORTER_OTLP_ENDPOINT"
+_BACK = "takes spans again"
 QUEUE_SPANS = 4_096
 """Some ten minutes of 16 talks, should the collector be away."""
 
@@ -43,8 +48,11 @@ class Counts:
 
 
 class _Counted(SpanExporter):
+    """Counts, and tells once that the collector is away and once that it is back; the SDK would tell at every try."""
+
     def __init__(self, inner: SpanExporter, counts: Counts) -> None:
         self._inner, self._counts = inner, counts
+        self._well = True
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         well = False
@@ -54,6 +62,10 @@ class _Counted(SpanExporter):
             return result
         finally:
             self._counts.sent(len(spans), well)
+            if well != self._well:
+                self._well = well
+                _SDK_LOG.setLevel(logging.NOTSET if well else logging.CRITICAL)
+                log.log(logging.INFO if well else logging.WARNING, "the collector of traces %s", _BACK if well else _AWAY)
 
     def shutdown(self) -> None:
         self._inner.shutdown()
