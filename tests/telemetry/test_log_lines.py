@@ -15,8 +15,10 @@ from own_log import log_as_it_was
 
 from workbench.bridge.redact import HIDDEN, Redactor
 from workbench.commands.common import CommandError, say, told_plainly
+from workbench.events import Notice, SessionClosed, UserText
 from workbench.log_context import in_talk, talk_mark
 from workbench.log_setup import TELLING, JsonLines, LogFormat, TextLines, start_log
+from workbench.telemetry.talk_log import TalkLog
 
 
 class Log:
@@ -167,3 +169,17 @@ def test_progress_and_faults_of_a_command_are_lines_of_the_log_too(capsys: pytes
     assert plain == "plain"
     told = [(json.loads(line)["level"], json.loads(line)["message"]) for line in lines]
     assert told == [("info", "Loading a thing."), ("error", "workbench: There is no such thing; get one.")]
+
+
+@pytest.mark.parametrize("transcripts", [False, True])
+def test_words_are_logged_at_debug_level_and_only_when_they_are_wanted(transcripts: bool, caplog: pytest.LogCaptureFixture) -> None:
+    watcher = TalkLog(transcripts=transcripts)
+    stamps = {"at_samples": 24_000, "noticed_samples": 24_000}
+    with caplog.at_level(logging.DEBUG):
+        watcher.on_event(UserText(**stamps, utterance_id="u", text=SAID, final=True, start_samples=0, source="asr"))
+        watcher.on_event(Notice(**stamps, level="error", code="asr_failed", message=SAID))
+        watcher.on_event(SessionClosed(**stamps, reason="hung_up", detail=SAID))
+    with_words = [record for record in caplog.records if SAID in record.getMessage()]
+    assert {record.levelname for record in with_words} == ({"DEBUG"} if transcripts else set())
+    plain = [record.getMessage() for record in caplog.records if record not in with_words]
+    assert plain == ["Notice: asr_failed", "SessionClosed: hung_up after 1.0 s"]
