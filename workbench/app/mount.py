@@ -19,6 +19,7 @@ from workbench.app.live import LiveHub
 from workbench.app.offline import OfflinePages
 from workbench.app.page import build_page
 from workbench.app.routes import live_router
+from workbench.app.unused_routes import UnusedRoutes
 from workbench.settings import Settings
 from workbench.transports.ice import ice_settings
 from workbench.transports.webrtc import WebRtcCalls, WebRtcOptions
@@ -42,6 +43,7 @@ def add_pages(app: FastAPI) -> WebRtcCalls:
     app.include_router(plotly_script.router)
     app.mount("/talk", StaticFiles(directory=STATIC), name="talk")
     app.add_middleware(OfflinePages)
+    app.add_middleware(UnusedRoutes)
     # Gradio 5.50 prints every address that it mounts, a forgotten trace of its own; stdout is for results.
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         # Gradio 5.50 announces a parameter of Gradio 6 that it sets itself.

@@ -97,10 +97,19 @@ async def _send(websocket: WebSocket, viewer: Viewer) -> None:
         await asyncio.sleep(FRAME_MS / 1_000)
 
 
+async def _received(websocket: WebSocket) -> str:
+    """The next text; a binary message is none of ours and counts as an empty one. Raises WebSocketDisconnect."""
+    message = await websocket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", 1006))
+    text: str | None = message.get("text")
+    return text or ""
+
+
 async def _drain(websocket: WebSocket) -> None:
     """A watcher has nothing to say; its leaving is noticed."""
     while True:
-        await websocket.receive_text()
+        await _received(websocket)
 
 
 async def _shine(viewer: Viewer, lights: Lights, look: asyncio.Event) -> None:
@@ -115,10 +124,10 @@ async def _shine(viewer: Viewer, lights: Lights, look: asyncio.Event) -> None:
 
 async def _obey(websocket: WebSocket, hub: LiveHub, visitor: str, look: asyncio.Event) -> None:
     while True:
-        raw = await websocket.receive_text()
+        raw = await _received(websocket)
         try:
             message = json.loads(raw) if len(raw) <= MAX_MESSAGE_CHARS else None
-        except ValueError:
+        except (ValueError, RecursionError):
             message = None
         if not isinstance(message, dict):
             await websocket.close(CLOSE_BAD_MESSAGE, f"send JSON objects of at most {MAX_MESSAGE_CHARS} characters")
