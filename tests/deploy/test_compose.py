@@ -19,6 +19,7 @@ from typer.core import TyperCommand
 from deploy import dockerfile
 from deploy.env_example import COMPOSE_ONLY, REQUIRED, compose_variables
 from workbench.cli import app
+from workbench.commands.doctor import NAMES, chosen
 from workbench.settings import Settings
 
 PROFILES = (("cpu",), ("gpu",), ("cpu", "n8n"), ("gpu", "n8n", "tls", "tunnel", "turn"))
@@ -165,6 +166,18 @@ def test_coturn_and_the_workbench_have_the_same_credentials(secrets: dict[str, s
         whole = rendered(environ, EVERYTHING)["services"]
         name = whole["workbench"]["environment"]["WORKBENCH_TURN_USERNAME"]
         assert f"--user={name}:{secrets['WORKBENCH_TURN_PASSWORD']}" in shlex.split(whole["coturn"]["command"])
+
+
+def test_the_readme_names_what_there_is() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    mine = ("Check the machine", "With Docker Compose", "TLS, tunnels and TURN")
+    part = "\n".join(section for section in re.split(r"^#+ ", readme, flags=re.M) if section.startswith(mine))
+    assert set(re.findall(r"--profile (\w+)", part)) == set(EVERYTHING)
+    assert {name for one in re.findall(r"--only ([\w,-]+)", part) for name in chosen(one)} <= set(NAMES)
+    (secrets,) = re.findall(r"^for name in (.*); do$", part, re.M)
+    assert secrets.split() == list(REQUIRED)
+    assert all((ROOT / path).exists() for path in re.findall(r"deploy/[\w.]+\.(?:yaml|example|Dockerfile)", part))
+    assert set(re.findall(r"\b(?:DEPLOY|WORKBENCH)_[A-Z_]+\b", part)) <= VARIABLES | set(COMPOSE_ONLY)
 
 
 def test_docker_compose_reads_it_too(secrets: dict[str, str], tmp_path: Path) -> None:
