@@ -44,6 +44,7 @@ ROOMS = (
     "evaluation",
     "api",
     "app",
+    "space",
     "commands",
     "cli",
     "__main__",

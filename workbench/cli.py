@@ -22,6 +22,7 @@ COMMANDS = (
     "tools",
     "token",
     "retain",
+    "space",
 )
 """Each is the function of the same name in the module of the same name in `workbench.commands`."""
 

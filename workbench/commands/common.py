@@ -51,6 +51,7 @@ def faults() -> tuple[type[Exception], ...]:
     from workbench.engines.base import EngineError
     from workbench.engines.speech.base import SpeechError
     from workbench.personas import PersonaError
+    from workbench.space.errors import SpaceError
     from workbench.store.base import StoreError
     from workbench.wire_client import ChatError
 
@@ -62,6 +63,7 @@ def faults() -> tuple[type[Exception], ...]:
         ConfigError,
         EngineError,
         PersonaError,
+        SpaceError,
         RunError,
         ScenarioError,
         SpeechError,
