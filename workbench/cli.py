@@ -17,6 +17,7 @@ COMMANDS = (
     "rescore",
     "report",
     "evaluate",
+    "deploy",
     "doctor",
     "intents",
     "tools",

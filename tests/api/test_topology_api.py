@@ -15,9 +15,10 @@ from workbench.api.topology import Node, Silent
 from workbench.assembly import Workbench
 from workbench.audio.frames import SAMPLE_RATE
 from workbench.conversation.port import TalkRequest
-from workbench.engines.base import Availability, Load
+from workbench.engines.base import Availability, EngineSession, EngineSpec, Load, Part
 from workbench.engines.personaplex.gpus import Gpu, GpuError
 from workbench.store.base import StoreError
+from workbench.testing.engines import EchoEngine
 
 
 async def told(client: httpx.AsyncClient) -> dict[str, Any]:
@@ -86,6 +87,23 @@ async def test_a_gateway_and_a_gpu_tell_of_themselves(client: httpx.AsyncClient,
     assert (seen["engines"]["personaplex"]["in_use"], seen["engines"]["personaplex"]["load"]["memory_used_mib"]) == (4, 18_000)
     assert seen["gpus"] == [{"name": "Card", "used_mib": 18_000, "total_mib": 81_000}]
     assert (seen["frame_ms"], seen["unknown"]) == (80, {})
+
+
+async def test_a_talk_tells_which_gateway_holds_it(client: httpx.AsyncClient, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = EchoEngine.open
+
+    async def behind_a_balancer(engine: EchoEngine, spec: EngineSpec) -> EngineSession:
+        session = await opened(engine, spec)
+        session.parts = {"gateway": Part("g7", "Holds this talk.")}
+        return session
+
+    alone = await context.entrance.open(TalkRequest(engine="echo", persona="casual", transport="websocket"))
+    monkeypatch.setattr(EchoEngine, "open", behind_a_balancer)
+    held = await context.entrance.open(TalkRequest(engine="echo", persona="casual", transport="websocket"))
+    talks = {talk["session_id"]: talk["gateway"] for talk in (await told(client))["talks"]}
+    assert talks == {alone.session_id: None, held.session_id: "g7"}
+    for live in (alone, held):
+        await live.hang_up("hung_up")
 
 
 async def test_a_node_that_hangs_is_not_asked_again() -> None:

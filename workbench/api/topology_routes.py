@@ -58,6 +58,8 @@ class LoadState(BaseModel):
     step_p95_ms: float | None
     memory_used_mib: int | None = Field(description="Of its device, by whomever it is used.")
     memory_total_mib: int | None
+    instance: str = Field(description="Which gateway told this, where several stand behind one address.")
+    gateways: int | None = Field(description="Gateways behind the address that take talks; null: no balancer tells.")
 
 
 class EngineNode(EngineState):

@@ -142,9 +142,9 @@ class AgentSide:
         if lost is not None:
             self._clock.spawn(lost.close(), "engine-close")
         if lost is not None and lost.capabilities.can_resume and self._may_resume():
-            self._clock.spawn(self._resume(reason), "engine-resume")
+            self._clock.spawn(self._resume(self.name, reason), "engine-resume")
         else:
-            self._clock.spawn(self._replace(reason), "engine-replace")
+            self._clock.spawn(self._replace(self.name, reason), "engine-replace")
 
     def _may_resume(self) -> bool:
         now = self._clock.now_samples
@@ -154,19 +154,19 @@ class AgentSide:
         self._resumed_at.append(now)
         return True
 
-    async def _resume(self, reason: str) -> None:
+    async def _resume(self, lost: str, reason: str) -> None:
         """The same engine again, told what was said; the next one when it refuses. Nothing is tried twice: a refusal costs no time."""
         spec = dataclasses.replace(self._spec, account=self._recap.text())
         try:
             async with asyncio.timeout(RESUME_WITHIN_S):
-                opened = await self._supply.open(self.name, frozenset(), spec)
+                opened = await self._supply.open(lost, frozenset(), spec)
         except (EngineError, TimeoutError) as error:
             why = str(error) or f"It gave no answer within {RESUME_WITHIN_S:g} s."
-            self._publish(Notice, level="warning", code="engine_not_resumed", message=f"{self.name} did not take the talk up again. {why}")
-            await self._replace(reason)
+            self._publish(Notice, level="warning", code="engine_not_resumed", message=f"{lost} did not take the talk up again. {why}")
+            await self._replace(lost, reason)
             return
         if await self._is_needed(opened):
-            reason = f"{self.name} took the talk up again, with its persona and a short account of what was said."
+            reason = f"{lost} took the talk up again, with its persona and a short account of what was said."
             self._take_over(dataclasses.replace(opened, reason=reason), resumed=True)
 
     async def _is_needed(self, opened: OpenedEngine) -> bool:
@@ -176,8 +176,10 @@ class AgentSide:
         await opened.session.close()
         return False
 
-    async def _replace(self, reason: str) -> None:
-        self._excluded |= {self.name}
+    async def _replace(self, lost: str, reason: str) -> None:
+        if self._session is not None:
+            return
+        self._excluded |= {lost}
         self._requested = "auto"
         try:
             opened = await self._supply.open("auto", self._excluded, self._spec)

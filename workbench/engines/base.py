@@ -55,6 +55,10 @@ class Load:
     step_p95_ms: float | None = None
     memory_used_mib: int | None = None
     memory_total_mib: int | None = None
+    instance: str = ""
+    """Which server told this, where several stand behind one address."""
+    gateways: int | None = None
+    """Servers behind the address that take talks; None: no balancer tells."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ function ways(told) {
 function talk(told, frameMs) {
   return {
     id: `talk:${told.session_id}`, layer: "talks", title: told.persona, state: "ready", now: told.engine, session: told.session_id,
-    facts: [["turns", told.turns], ["tools", told.tools], ["minutes", told.minutes.toFixed(1)]],
+    facts: [["turns", told.turns], ["tools", told.tools], ["minutes", told.minutes.toFixed(1)], ...(told.gateway ? [["gateway", told.gateway]] : [])],
     gauges: told.step_ms === null ? [] : [step("step", told.step_ms, frameMs)],
   };
 }
@@ -72,7 +72,8 @@ function gateway(told) {
   return {
     ...made, state: engineTold.state, why: `${load.model} on ${load.device}`,
     slots: { taken: engineTold.in_use, most: engineTold.capacity },
-    facts: [["waiting", String(load.waiting)]],
+    // Behind a balancer the places are those of all gateways, and the step is of the one that answered.
+    facts: [["waiting", String(load.waiting)], ...(load.gateways === null ? [] : [["gateways", String(load.gateways)], ["asked", load.instance]])],
     gauges: measured
       ? [step(`step p50, n = ${load.step_n}`, load.step_p50_ms, told.frame_ms), step("step p95", load.step_p95_ms, told.frame_ms)]
       : [step("step, tried at start", load.trial_step_ms, told.frame_ms)],

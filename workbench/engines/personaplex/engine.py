@@ -77,7 +77,8 @@ class PersonaPlexEngine:
             reason = f"All {gateway.slots} places of {self._server.shown} are taken, and {gateway.waiting} wait."
             repair = "Try again when a talk has ended, or start the gateway with more --slots."
             return Availability("busy", reason, repair, took_ms, gateway.slots, gateway.in_use, load=gateway.load)
-        reason = f"{gateway.model} on {gateway.device} at {self._server.shown} has made real steps and has a free place. {gateway.slowness}"
+        where = self._server.shown if gateway.gateways is None else f"{self._server.shown} ({gateway.gateways} gateways)"
+        reason = f"{gateway.model} on {gateway.device} at {where} has made real steps and has a free place. {gateway.slowness}"
         names = tuple(name.rpartition(".")[0] for name in gateway.voices)
         return Availability("ready", reason.rstrip(), "", took_ms, gateway.slots, gateway.in_use, names, gateway.load)
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from workbench.audio.frames import FRAME_MS
 from workbench.engines.base import Load, PromptSize
@@ -48,6 +48,7 @@ class _Health(BaseModel):
 
     status: str
     reason: str = ""
+    instance: str = ""
     model: str
     revision: str
     device: str
@@ -60,12 +61,21 @@ class _Health(BaseModel):
 
     @property
     def load(self) -> Load:
-        told = Load(self.model, self.device, self.waiting, self.step_ms)
+        told = Load(self.model, self.device, self.waiting, self.step_ms, instance=self.instance)
         if self.steps is not None:
             told = replace(told, step_n=self.steps.n, step_p50_ms=self.steps.p50_ms, step_p95_ms=self.steps.p95_ms)
         if self.memory is not None:
             told = replace(told, memory_used_mib=self.memory.used_mib, memory_total_mib=self.memory.total_mib)
         return told
+
+
+class _Pool(BaseModel):
+    """All gateways behind a balancer of `workbench deploy haproxy`, as the headers of an answer tell."""
+
+    up: int = Field(alias="x-gateways-up")
+    slots: int = Field(alias="x-gateways-slots")
+    in_use: int = Field(alias="x-gateways-in-use")
+    waiting: int = Field(alias="x-gateways-waiting")
 
 
 class _Voice(BaseModel):
@@ -104,6 +114,8 @@ class Gateway:
     step_ms: float | None = None
     """What a step of all its places took when it started."""
     load: Load | None = None
+    gateways: int | None = None
+    """How many take talks behind a balancer, of which this is one; places are counted over all of them. None: there is no balancer."""
 
     @property
     def slowness(self) -> str:
@@ -132,9 +144,11 @@ class Server:
         """What the gateway says of itself; None when something answers that is no gateway of ours. Raises ServerFault."""
         try:
             async with self._client() as client:
-                health = _read_health(await client.get("/health"))
+                answer = await client.get("/health")
+                health = _read_health(answer)
                 if health is None:
                     return None
+                pool = _read_pool(answer)
                 voices = await client.get("/voices")
         except httpx.ProtocolError:
             # It takes WebSockets only.
@@ -153,16 +167,18 @@ class Server:
             names = _Voices.model_validate_json(voices.content).voices
         except ValidationError as error:
             raise ServerFault(f"The gateway at {self.shown} does not list its voices (HTTP {voices.status_code}).", "Update it.") from error
+        counted = health if pool is None else pool
         return Gateway(
             health.model,
             health.revision,
             health.device,
-            health.slots,
-            health.in_use,
-            health.waiting,
+            counted.slots,
+            counted.in_use,
+            counted.waiting,
             tuple(voice.name for voice in names),
             health.step_ms,
-            health.load,
+            health.load if pool is None else replace(health.load, waiting=pool.waiting, gateways=pool.up),
+            None if pool is None else pool.up,
         )
 
     async def prompt_size(self, voice: str, text: str) -> PromptSize | None:
@@ -214,6 +230,14 @@ class Server:
 
     def _start_it(self) -> str:
         return "Start one with `workbench gateway`, or correct PERSONAPLEX_URL."
+
+
+def _read_pool(answer: httpx.Response) -> _Pool | None:
+    """None where no balancer of ours has added its count. One that cannot be read is no count: the gateway's own is true of itself."""
+    try:
+        return _Pool.model_validate(dict(answer.headers))
+    except ValidationError:
+        return None
 
 
 def _read_health(answer: httpx.Response) -> _Health | None:
