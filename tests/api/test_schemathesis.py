@@ -32,8 +32,9 @@ NEVER_THERE = {
     "GET /api/blind/{trial_id}",
     "POST /api/blind/{trial_id}/vote",
     "DELETE /api/voices/{name}",
+    "DELETE /api/tokens/{token_id}",
 }
-"""No talk goes on here, and a trial's id is a secret."""
+"""No talk goes on here, a trial's id is a secret, and no voice or token of these names was made."""
 CHECKS: list[Any] = [
     checks.status_code_conformance,
     checks.content_type_conformance,
