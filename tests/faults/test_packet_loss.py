@@ -11,7 +11,12 @@ from benchmarks.lossy_link import Conditions, missing
 from benchmarks.lossy_talk import PACKET, Kept, LossyServer, Script
 from workbench import events
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(missing() is not None, reason=f"no lossy link can be made: {missing()}")]
+# A server that starts among a dozen other programs takes minutes.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(missing() is not None, reason=f"no lossy link can be made: {missing()}"),
+]
 
 SECONDS = 8.0
 TALKS = {
