@@ -17,6 +17,7 @@ from workbench.space.folder import CHECKOUT, SAMPLE, build, requirements
 from workbench.space.start import environment, fill
 from workbench.space.upload import listed
 from workbench.store import queries
+from workbench.store.base import StoreError
 from workbench.store.duckdb_store import DuckDbStore
 
 needs_uv = pytest.mark.skipif(shutil.which("uv") is None, reason="uv is not installed: pip install uv")
@@ -139,6 +140,9 @@ def test_a_start_closes_everything_but_the_talk_page(tmp_path: Path) -> None:
 
 def test_an_empty_store_gets_the_sample_talks_once(tmp_path: Path) -> None:
     settings = Settings(_env_file=None, data_dir=tmp_path / "var")
+    with pytest.raises(StoreError):
+        fill(settings, tmp_path)
+    assert not Path(settings.database).exists(), "what failed half-way is begun anew"
     assert fill(settings, CHECKOUT / SAMPLE)
     assert not fill(settings, CHECKOUT / SAMPLE)
     store = DuckDbStore(settings.database)

@@ -45,7 +45,10 @@ def fill(settings: Settings, sample: Path) -> bool:
     if database.exists():
         return False
     database.parent.mkdir(parents=True, exist_ok=True)
-    store = DuckDbStore(database)
+    # Under another name until it is whole: a start that is cut off must not leave half a store.
+    unfinished = database.with_name("filling.duckdb")
+    unfinished.unlink(missing_ok=True)
+    store = DuckDbStore(unfinished)
     try:
         take_in(store, [sample], older=True)
     finally:
@@ -53,6 +56,7 @@ def fill(settings: Settings, sample: Path) -> bool:
     settings.audio_dir.mkdir(parents=True, exist_ok=True)
     for sound in (sample / "audio").glob("*.flac"):
         shutil.copyfile(sound, settings.audio_dir / sound.name)
+    unfinished.rename(database)
     return True
 
 
