@@ -38,6 +38,7 @@ PLAIN_FIELDS = {
         "pace",
         "latency_model",
         "trace_id",
+        "consent",
     },
     "SessionClosed": {"reason"},
     "EngineChosen": {"engine", "requested", "reason", "parts"},
@@ -190,6 +191,23 @@ def test_redaction_takes_addresses_and_numbers_and_leaves_the_rest(store: Store,
     assert json.loads(tool["arguments"]) == {"place": "Tokyo"}
     (final,) = rows(tmp_path / "out", "events", "SELECT payload FROM t WHERE kind = 'UserText' AND payload->>'final' = 'true'")
     assert json.loads(final["payload"])["start_samples"] == 12_345_678, "a place in session time is no secret"
+
+
+@pytest.mark.parametrize("words", ["redact", "blank"])
+def test_keys_of_a_telephone_go_out_as_no_number(store: Store, tmp_path: Path, words: Rule) -> None:
+    keep(store, tmp_path / "audio", "one")
+    pressed = {
+        "session_id": "one",
+        "seq": 9_000,
+        "kind": "DigitPressed",
+        "at_samples": 0,
+        "noticed_samples": 0,
+        "payload": '{"digit": "7"}',
+    }
+    store.append("voice_events", pressed)
+    store.flush()
+    export(store, tmp_path / "audio", tmp_path / "out", ExportOptions(words=words))
+    assert rows(tmp_path / "out", "events", "SELECT payload FROM t WHERE kind = 'DigitPressed'") == [{"payload": '{"digit":""}'}]
 
 
 def test_prompts_stay_unless_they_are_to_go(store: Store, tmp_path: Path) -> None:

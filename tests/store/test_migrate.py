@@ -124,9 +124,9 @@ def test_postgres_takes_the_same_files_through_the_runner(empty: str, duck: duck
 
 
 def test_postgres_takes_the_same_files_through_psql_twice_and_then_the_runner(empty: str) -> None:
+    files = [part for path in sorted(migrations_dir().glob("*.sql")) for part in ("-f", path)]
     for _ in range(2):
-        for path in sorted(migrations_dir().glob("*.sql")):
-            subprocess.run(["psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", empty, "-f", path], check=True, capture_output=True)
+        subprocess.run(["psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", empty, *files], check=True, capture_output=True)
     with connect_postgres(empty) as connection:
         assert len(migrate(connection)) == len(load_migrations())
 

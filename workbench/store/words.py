@@ -3,7 +3,8 @@
 Three rules, in SQL, so that they cost no more than the export itself:
 `keep`: as it is. `blank`: nothing of it is left. `redact`: e-mail addresses become `[email]`; seven digits or more, however they are
 grouped, and five or more spoken digits in a row become `[number]`. Words that come in pieces (partial transcripts, the agent's text
-pieces) are blanked under `redact`, because a number that is split over two pieces cannot be seen; the turns hold the whole text.
+pieces, keys of a telephone) are blanked under `redact`, because a number that is split over two pieces cannot be seen; the turns hold the
+whole text.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ EVENT_FIELDS: Mapping[str, Mapping[str, Shape]] = {
     "EngineLost": {"reason": "text"},
     "Notice": {"message": "text"},
     "UserText": {"text": "text"},
+    "DigitPressed": {"digit": "text"},
     "AgentText": {"text": "text"},
     "TurnEnded": {"text": "text"},
     "BargeIn": {"heard_text": "text", "cancelled_text": "text"},
@@ -66,6 +68,8 @@ EVENT_FIELDS: Mapping[str, Mapping[str, Shape]] = {
 """Fields of events with words in them, by kind. A test asks of every new text field whether it belongs here."""
 
 _IN_PIECES = "kind = 'AgentText' OR (kind = 'UserText' AND payload->>'final' = 'false')"
+_A_KEY = "kind = 'DigitPressed'"
+"""A number comes as one event for each key, and none of them is long."""
 
 _EMAIL = r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
 _DIGITS = r"\+?\d(?:[ ().\/-]{0,3}\d){6,}"
@@ -109,7 +113,12 @@ def column_sql(table: str, column: str, kind: str, rule: Rule) -> str:
 
 def _payload(rule: Rule) -> str:
     """The payload of an event with its words blanked or redacted; the fields stay, so that it is still that event."""
-    cases = [f"WHEN {_IN_PIECES} THEN {_patched({'text': _blank('text')})}"] if rule == "redact" else []
+    cases = []
+    if rule == "redact":
+        cases = [
+            f"WHEN {_IN_PIECES} THEN {_patched({'text': _blank('text')})}",
+            f"WHEN {_A_KEY} THEN {_patched({'digit': _blank('text')})}",
+        ]
     for kind, fields in EVENT_FIELDS.items():
         changes = {name: _blank(shape) if rule == "blank" else _field(name, shape) for name, shape in fields.items()}
         cases.append(f"WHEN kind = '{kind}' THEN {_patched(changes)}")
