@@ -73,7 +73,7 @@ function gateway(told) {
     ...made, state: engineTold.state, why: `${load.model} on ${load.device}`,
     slots: { taken: engineTold.in_use, most: engineTold.capacity },
     // Behind a balancer the places are those of all gateways, and the step is of the one that answered.
-    facts: [["waiting", String(load.waiting)], ...(load.gateways === null ? [] : [["gateways", String(load.gateways)], ["asked", load.instance]])],
+    facts: [["waiting", String(load.waiting)], ...(load.gateways ? [["gateways", String(load.gateways)], ["asked", load.instance]] : [])],
     gauges: measured
       ? [step(`step p50, n = ${load.step_n}`, load.step_p50_ms, told.frame_ms), step("step p95", load.step_p95_ms, told.frame_ms)]
       : [step("step, tried at start", load.trial_step_ms, told.frame_ms)],
