@@ -115,6 +115,8 @@ async def visitor(server: Running, number: int, seed: int, until_s: float, told:
             # Before it began it was refused; afterwards it was ended while its user spoke.
             if visit not in told.visits:
                 told.refused[error.code] += 1
+                if error.code == "connection":
+                    told.hangs.append(f"a talk could not be opened: {error}")
                 await asyncio.sleep(0.5)
         except TimeoutError:
             told.hangs.append(f"{talk.session_id} did not end when its user hung up")
