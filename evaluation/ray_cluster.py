@@ -24,7 +24,7 @@ from evaluation.cell_rows import RunError
 REPAIR = "Install the extra: uv sync --extra ray (or pip install 'personaplex-workbench[ray]'), or leave --on out."
 OBJECT_STORE_BYTES = 128 * 2**20
 """For cells under way: each brings a few hundred kilobytes."""
-STARTS = 2
+STARTS = 3
 """Ray gives up when its parts take longer than 15 s to start, which a busy machine makes them."""
 REACH_S = 5.0
 PREFIX = "wb-ray-"
