@@ -90,6 +90,7 @@ async def test_a_live_talk_is_live_there_too_and_says_who_holds_it(sides: Sequen
     assert "http://one.lan:7860" in refused.json()["error"]
     assert (await two.client.delete(f"/api/sessions/{talk}")).json()["code"] == "going_on"
     assert (await one.client.delete(f"/voice/sessions/{talk}")).status_code == 200
+    one.bench.store.flush()
     assert (await two.client.delete(f"/voice/sessions/{talk}")).status_code == 404
 
 
