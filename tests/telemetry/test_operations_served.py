@@ -12,7 +12,7 @@ import websockets
 from otlp_receiver import attributes, receiving
 from servers import opened_store, running
 
-from workbench.protocol import Metadata
+from workbench.protocol import ErrorMessage, Metadata
 from workbench.store import queries
 from workbench.wire_client import ChatClient, chat_url
 
@@ -23,7 +23,14 @@ HEADERS = {"Authorization": f"Bearer {PASSWORD}", "traceparent": f"00-{CALLER}-0
 
 
 async def hold_a_talk(url: str) -> str:
-    """A typed talk in which a tool is used; its session id."""
+    """A typed talk in which a tool is used; its session id. On a machine so busy that no recogniser starts, it is tried again."""
+    for _try in range(4):
+        if session_id := await try_a_talk(url):
+            return session_id
+    raise AssertionError("no recogniser could be started")
+
+
+async def try_a_talk(url: str) -> str:
     address = chat_url(url, {"engine": "scripted", "events": True, "text_prompt": PROMPT})
     client = ChatClient(await websockets.connect(address, additional_headers=HEADERS, compression=None, proxy=None))
     session_id, kinds = "", []
@@ -37,6 +44,9 @@ async def hold_a_talk(url: str) -> str:
                     kinds.append(data["kind"])
                     if data["kind"] == "ResultDelivered":
                         await client.hang_up()
+                case ErrorMessage(code="asr_unavailable"):
+                    await client.close()
+                    return ""
                 case _:
                     pass
     await client.close()
@@ -72,7 +82,7 @@ async def test_a_talk_is_in_the_collector_and_its_words_are_nowhere(tmp_path: Pa
     assert {resource["service.name"] for resource in collector.resources} == {"personaplex-workbench"}
     assert {resource["deployment.environment"] for resource in collector.resources} == {"test"}
     assert {span.trace_id.hex() for span in collector.spans} == {CALLER}
-    (talk,), (tool,) = collector.named("talk"), collector.named("tool")
+    (talk,), (tool,) = [span for span in collector.named("talk") if "refused" not in attributes(span)], collector.named("tool")
     assert talk.parent_span_id.hex() == "00f067aa0ba902b7"
     told = attributes(talk)
     assert (told["session_id"], told["engine"], told["transport"], told["pace"]) == (session_id, "scripted", "websocket", "realtime")
@@ -81,7 +91,7 @@ async def test_a_talk_is_in_the_collector_and_its_words_are_nowhere(tmp_path: Pa
     assert {"UserText", "TurnEnded", "IntentFound", "ToolStarted", "ToolFinished", "ResultDelivered"} <= {
         span.name for span in collector.spans
     }
-    for span in collector.spans:
+    for span in [span for span in collector.spans if span.name != "talk"]:
         assert talk.start_time_unix_nano <= span.start_time_unix_nano <= span.end_time_unix_nano <= talk.end_time_unix_nano
 
     lines = [json.loads(line) for line in said.splitlines()]
