@@ -40,6 +40,7 @@ async def test_every_route_but_those_of_the_talk_page_asks_for_the_password(app:
         page = await client.get("/", headers={"accept": "text/html"})
         assert page.status_code == 200
         assert "wb-start" in page.text
+        assert "/logout" not in page.text
     finally:
         await calls.close()
 

@@ -35,7 +35,9 @@ def build_page(workbench: Workbench, calls: WebRtcCalls) -> gr.Blocks:
 
     page = blocks("PersonaPlex Workbench", shell.HEAD)
     with page:
-        gr.HTML(shell.top("/", shell.TALK_STATE, login=settings.password is not None), elem_id="wb-top", padding=False)
+        # Strangers on a public page have nothing to log out of.
+        login = settings.password is not None and not settings.public_talk
+        gr.HTML(shell.top("/", shell.TALK_STATE, login=login), elem_id="wb-top", padding=False)
         with gr.Row(elem_id="wb-main"):
             with gr.Column(elem_id="wb-left", scale=0, min_width=0):
                 persona = gr.Dropdown(
