@@ -54,4 +54,6 @@ def test_a_stranger_talks_and_only_what_they_agreed_to_is_kept(tmp_path: Path) -
         opened = queries.read_events(store, row["session_id"])[0]
     assert isinstance(opened, SessionOpened)
     assert (opened.transport, opened.consent) == ("page", CONSENT_QUESTION)
-    assert not list((data_dir / "audio").rglob("*.flac"))
+    assert [path.stem for path in (data_dir / "audio").rglob("*.flac")] == [row["session_id"]], (
+        "the sound of the talk agreed to, and no other"
+    )
