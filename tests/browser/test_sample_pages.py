@@ -31,7 +31,7 @@ def known() -> dict[str, Any]:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     data_dir = tmp_path_factory.mktemp("sample") / "var"
     with opened_store(data_dir) as store:
-        take_in(store, [SAMPLE])
+        take_in(store, [SAMPLE], older=True)
     shutil.copytree(SAMPLE / "audio", data_dir / "audio")
     with running(data_dir, SERVE) as started:
         yield started

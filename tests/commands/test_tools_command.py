@@ -57,7 +57,7 @@ def test_list_asks_every_provider(tmp_path: Path) -> None:
     code, out, _err = run("list", "--tools-file", "both.toml")
     assert code == 1, "one provider is not ready"
     assert "ready     box (mcp, " in out
-    assert "breaker closed): listed 11 tools" in out
+    assert "breaker closed): listed 12 tools" in out
     assert "destructive wipe: Delete all notes" in out
     assert "NOT READY far (mcp, breaker closed): mcp server far is not connected: nothing answers at" in out
     assert "repair: See that the MCP server far runs" in out
