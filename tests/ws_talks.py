@@ -31,6 +31,7 @@ class WsTalk:
     url: str
     engine: str = "scripted"
     recording: bool | None = None
+    open_within_s: float = 30.0
     session_id: str = ""
     events: list[Event] = field(default_factory=list)
     sound: list[Pcm] = field(default_factory=list)
@@ -39,7 +40,9 @@ class WsTalk:
     dropped_samples: int = 0
 
     async def __aenter__(self) -> Self:
-        self.client = await ChatClient.connect(self.url, engine=self.engine, events=True, recording=self.recording)
+        self.client = await ChatClient.connect(
+            self.url, timeout_s=self.open_within_s, engine=self.engine, events=True, recording=self.recording
+        )
         self._changed = asyncio.Event()
         self._reading = asyncio.create_task(self._read())
         return self

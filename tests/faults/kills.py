@@ -44,6 +44,8 @@ SPOKEN = ("goforward.wav", "digit_four.wav", "something.wav", "one_two_three.wav
 TYPED = ("how warm is the greenhouse", "what is six times seven", "what time is it in tokyo", "tell me something")
 STILL_S = 20.0
 """An open talk whose listener gets no frame for so long hangs. An engine is given up after 5 s; the rest is a busy machine."""
+OPEN_S = 120.0
+"""A talk that is neither opened nor refused within this hangs. A gateway that loads torch takes the CPU that its start needs."""
 DATABASE_GONE_S = 2.0
 GATEWAY_APART_S = 25.0
 """Between two kills of the gateway: it takes some seconds to load, and what is not there cannot be lost."""
@@ -101,7 +103,7 @@ async def visitor(server: Running, number: int, seed: int, until_s: float, told:
     """One person: talk after talk, a clip or a typed request at a time."""
     chance = random.Random(f"{seed}-{number}")
     while time.monotonic() < until_s:
-        talk = WsTalk(server.url, engine="auto")
+        talk = WsTalk(server.url, engine="auto", open_within_s=OPEN_S)
         visit = Visit(talk)
         try:
             async with talk:
