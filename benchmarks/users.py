@@ -92,6 +92,9 @@ async def user(url: str, query: Query, sound: Iterable[bytes], begins_s: float =
         except ChatError as error:
             heard.lost = str(error)
         await asyncio.wait({reading}, timeout=10.0)
+        if reading.done():
+            # A reader that failed would look like a server that hangs.
+            reading.result()
         reading.cancel()
     return heard
 
@@ -105,8 +108,8 @@ async def _read(client: ChatClient, heard: Heard) -> None:
                 heard.messages += 1
                 heard.stalls += last_s is not None and now_s - last_s > 2 / FRAME_RATE
                 last_s = now_s
-            case Metadata(type="dropped", data=data):
-                heard.dropped_samples += data["samples"]
+            case Metadata(type="dropped", data={"samples": samples}):
+                heard.dropped_samples += samples
             case Metadata(type="event", data={"kind": "Notice", "payload": payload}):
                 heard.notices.append(payload["code"])
             case Metadata(type="event", data={"kind": "UserText", "payload": {"final": True}} as data):
