@@ -33,6 +33,7 @@ from workbench.transports.opening import open_while_reading
 from workbench.transports.outbox import Outbox
 from workbench.transports.phone_messages import Connected, Digit, Mark, Media, Other, PhoneMessageError, Start, Stop
 from workbench.transports.phone_playout import Playout
+from workbench.transports.until_gone import until_gone
 
 log = logging.getLogger(__name__)
 
@@ -203,19 +204,7 @@ class _Call:
         self._port = port
         port.attach(self)
         self._early.hand_over(port)
-        reason: CloseReason = "failed"
-        try:
-            await asyncio.wait({reading, sending}, return_when=asyncio.FIRST_COMPLETED)
-            reason = reading.result() if reading.done() else "client_lost"
-        except asyncio.CancelledError:
-            reason = "server_stopped"
-            raise
-        finally:
-            reading.cancel()
-            await port.hang_up(reason)
-            await asyncio.wait({sending}, timeout=1.0)
-            sending.cancel()
-            await asyncio.gather(reading, sending, return_exceptions=True)
+        await until_gone(port, reading, sending)
 
     # --- listener ---
 

@@ -44,6 +44,7 @@ from workbench.transports.early import EarlySound
 from workbench.transports.opening import open_while_reading
 from workbench.transports.origin import origin_allowed
 from workbench.transports.outbox import Outbox
+from workbench.transports.until_gone import until_gone
 
 log = logging.getLogger(__name__)
 
@@ -174,20 +175,7 @@ class _Chat:
             self._outbox.put(Metadata("opened", {"session_id": port.session_id}))
         port.attach(self)
         self._early.hand_over(port)
-        reason: CloseReason = "failed"
-        try:
-            await asyncio.wait({reading, sending}, return_when=asyncio.FIRST_COMPLETED)
-            reason = reading.result() if reading.done() else "client_lost"
-        except asyncio.CancelledError:
-            reason = "server_stopped"
-            raise
-        finally:
-            reading.cancel()
-            await port.hang_up(reason)
-            # What the end of the talk still has to say goes out, unless the client is gone.
-            await asyncio.wait({sending}, timeout=1.0)
-            sending.cancel()
-            await asyncio.gather(reading, sending, return_exceptions=True)
+        await until_gone(port, reading, sending)
 
     # --- listener ---
 
