@@ -10,7 +10,7 @@ from taker import Taker
 
 from workbench.audio.frames import FRAME_SAMPLES, SAMPLE_RATE, Pcm
 from workbench.conversation.conversation import Conversation
-from workbench.engines.base import Availability, EngineBusy, EngineError
+from workbench.engines.base import Availability, EngineBusy, EngineError, EngineSession, EngineSpec
 from workbench.events import (
     AgentSpeech,
     AgentText,
@@ -156,6 +156,19 @@ async def test_an_engine_asked_for_by_name_is_never_replaced_in_silence() -> Non
     assert result.reason == "engine_failed"
     assert isinstance(result.conversation.open_error, EngineBusy)
     assert result.of(EngineChosen) == []
+
+
+class OddEngine(ScriptedEngine):
+    async def open(self, spec: EngineSpec) -> EngineSession:
+        raise TypeError("what the user said")
+
+
+async def test_a_fault_that_nobody_foresaw_refuses_the_talk_without_its_words(caplog: pytest.LogCaptureFixture) -> None:
+    result = await run_talk(HELLO, engines=[OddEngine()], asr=ScriptedAsr([]), tones=True)
+    assert result.reason == "failed"
+    assert "a fault in the server" in str(result.conversation.open_error)
+    assert "what the user said" not in str(result.conversation.open_error)
+    assert "failed" in caplog.text
 
 
 async def test_auto_passes_over_a_full_engine_and_says_so() -> None:

@@ -140,6 +140,24 @@ async def test_a_hold_keeps_it_from_talking(engine: PersonaPlexEngine) -> None:
     assert [frame for frame in at if frame > 40]
 
 
+async def test_the_gateway_is_told_what_was_said_for_the_prompt_of_the_next_window(
+    engine: PersonaPlexEngine, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(served.slots, "tell_account", lambda _seat, text: told.append(text))
+    await run_talk(
+        np.concatenate([spoken(1.0), silence(6 * 24_000)]),
+        engines=[engine],
+        asr=ScriptedAsr(["my name is Ann"]),
+        persona=PERSONA,
+        tones=True,
+        max_s=7.0,
+    )
+    assert told
+    assert "The user said: my name is Ann" in told[-1]
+    assert "You said:" in told[-1]
+
+
 async def test_an_interruption_tells_how_far_the_words_came(engine: PersonaPlexEngine, user: Pcm) -> None:
     session = await opened(engine, spec())
     first, second = session.say("one two three four five six"), session.say("seven")

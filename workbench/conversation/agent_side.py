@@ -26,6 +26,8 @@ RESUME_WITHIN_S = 8.0
 """How long the same engine may take to take up a talk that it lost, prompt included; then the next engine has it."""
 MAX_RESUMES, RESUME_SPAN_SAMPLES = 3, 60 * SAMPLE_RATE
 """An engine that has lost a talk more often than this within a minute is given up."""
+ACCOUNT_EVERY_SAMPLES = 4 * SAMPLE_RATE
+"""How often an engine is told what was said. PersonaPlex renews its memory after four minutes and begins to 16 s before."""
 DUCK_GAIN = 0.125
 """The agent at -18 dB while the host voice speaks."""
 NO_CAPABILITIES = Capabilities(full_duplex=False, can_say=False, can_interrupt=False, can_hold=False, takes_text=False)
@@ -67,6 +69,8 @@ class AgentSide:
         self._sayings: list[Saying] = []
         self._recap = Recap()
         self._resumed_at: list[int] = []
+        self._account = ""
+        self._account_at = 0
         self.name = ""
         self.failed: str | None = None
         """Why no engine is left; the talk ends then."""
@@ -76,7 +80,7 @@ class AgentSide:
         self._take_over(await self._supply.open(self._requested, self._excluded, self._spec))
 
     def words(self, event: UserText | AgentText) -> None:
-        """What is said in the talk, by whichever side: an engine that takes the talk up again is told of it."""
+        """What is said in the talk, by whichever side, for the account that engines are told."""
         self._recap.add(event)
 
     @property
@@ -85,7 +89,7 @@ class AgentSide:
         return self._session.parts if self._session is not None else {}
 
     def _take_over(self, opened: OpenedEngine, *, resumed: bool = False) -> None:
-        self._session, self.name = opened.session, opened.name
+        self._session, self.name, self._account = opened.session, opened.name, ""
         self._publish(
             EngineChosen,
             engine=opened.name,
@@ -114,6 +118,7 @@ class AgentSide:
         """The user's frame in, the agent's out, [1920] each. Never raises for the engine's faults."""
         frame = AgentFrame(silence())
         if self._session is not None:
+            self._tell_account(self._session)
             try:
                 async with asyncio.timeout(STEP_TIMEOUT_S):
                     frame = await self._session.step(user)
@@ -127,6 +132,14 @@ class AgentSide:
             host = self._host_voice.take()
             frame = AgentFrame((frame.pcm * DUCK_GAIN + host.pcm).astype(np.float32), frame.pieces + host.pieces)
         return frame
+
+    def _tell_account(self, session: EngineSession) -> None:
+        if self._clock.now_samples - self._account_at < ACCOUNT_EVERY_SAMPLES:
+            return
+        self._account_at = self._clock.now_samples
+        if (text := self._recap.text()) != self._account:
+            self._account = text
+            session.tell_account(text)
 
     def _drain(self, session: EngineSession) -> None:
         for message in session.notices:

@@ -279,6 +279,8 @@ class Conversation:
             raise
         except Exception as error:
             log.exception("talk %s failed", self.session_id)
+            if not self._open.is_set():
+                self.open_error = EngineError("The talk could not be opened because of a fault in the server; its log says more.")
             self.hang_up("failed", f"{type(error).__name__}: {error}")
         finally:
             await self._close()

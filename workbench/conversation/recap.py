@@ -1,4 +1,4 @@
-"""What was said in a talk, short enough for a prompt: for an engine that takes the talk up again."""
+"""What was said in a talk, short enough for a prompt: for an engine that takes the talk up again, or whose memory is renewed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_LINE_WORDS = 28
 KEPT_CHARS = 1_000
 MAX_CHARS = 700
 """Some 200 tokens, 16 s of the model's window, and an address with a persona's prompt still holds it."""
-BEGINNING = "You are in the middle of a talk that broke off for a moment; go on without a greeting."
+BEGINNING = "You are in the middle of a talk; go on without a greeting."
 
 
 @dataclass(slots=True)

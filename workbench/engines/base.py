@@ -172,6 +172,11 @@ class EngineSession(Protocol):
         """Keep quiet for a while (a tool is being asked). Only if `can_hold`; `say`, `answer`, the time or `hold(0)` end it."""
         ...
 
+    def tell_account(self, text: str) -> None:
+        """What was said so far, in short, told every few seconds when there is something new: for an engine whose memory ends within a
+        talk. Nothing to do for one that remembers by itself."""
+        ...
+
     async def close(self) -> None:
         """Gives everything back. Never raises."""
         ...

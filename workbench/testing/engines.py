@@ -68,6 +68,9 @@ class EchoSession:
     def hold(self, max_ms: float) -> None:
         raise EngineError("The echo engine cannot hold.")
 
+    def tell_account(self, text: str) -> None:
+        """An echo remembers nothing."""
+
     async def close(self) -> None:
         """Nothing to give back."""
 
@@ -153,6 +156,9 @@ class ScriptedSession:
 
     def hold(self, max_ms: float) -> None:
         """A script says nothing by itself."""
+
+    def tell_account(self, text: str) -> None:
+        """A script goes on as written."""
 
     async def close(self) -> None:
         self.interrupt()

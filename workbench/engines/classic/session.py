@@ -119,6 +119,9 @@ class ClassicSession:
         """What is being said goes on to the end of its clause; nothing else begins."""
         self._held_until = self._clock.now_samples + ms_to_samples(max_ms)
 
+    def tell_account(self, text: str) -> None:
+        """Its responder has heard all of it."""
+
     async def close(self) -> None:
         self.interrupt()
         if self._on_close is not None:

@@ -150,6 +150,11 @@ class PersonaPlexSession:
         self._check(self.capabilities.can_hold, "be held")
         self._orders.append(Metadata("hold", {"max_ms": max_ms}))
 
+    def tell_account(self, text: str) -> None:
+        """Part of the prompt with which a gateway of ours renews the persona's memory; NVIDIA's server never does."""
+        if self.capabilities.can_say:
+            self._orders.append(Metadata("account", {"text": text}))
+
     async def close(self) -> None:
         if self._on_close is None:
             return

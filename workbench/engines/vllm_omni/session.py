@@ -150,6 +150,9 @@ class VllmOmniSession:
     def hold(self, max_ms: float) -> None:
         raise EngineError("vLLM-Omni's protocol has no way to hold PersonaPlex. Ask the capabilities first.")
 
+    def tell_account(self, text: str) -> None:
+        """There is no message for it."""
+
     async def close(self) -> None:
         if self._on_close is None:
             return
