@@ -1,21 +1,28 @@
 """Ogg/Opus as PersonaPlex servers and clients stream it: mono, one continuous Ogg stream per direction, 24 kHz on our side.
 
 The codec delays the sound by `CODEC_DELAY_SAMPLES` per pass and keeps its length: n samples in are n samples out, in pages of
-`PAGE_SAMPLES`. Everything here runs in the caller's thread, without background threads (sphn >= 0.2).
+`PAGE_SAMPLES`. Everything here runs in the caller's thread, without background threads (sphn >= 0.2). Encoding, which takes five times as
+long as decoding, lets other threads run meanwhile: sphn's writer would hold the interpreter, and a model that steps beside it.
 """
 
 from __future__ import annotations
 
+from fractions import Fraction
+
+import av
 import numpy as np
 import sphn
 
 from workbench.audio.errors import AudioError
 from workbench.audio.frames import SAMPLE_RATE, Pcm, silence
+from workbench.audio.ogg import GRANULES_PER_S, OggPages
 
 CODEC_DELAY_SAMPLES = 155
 """6.5 ms: lag of the decoded against the encoded sound, measured by cross-correlation (tests/audio/test_opus.py)."""
 PAGE_SAMPLES = 960
-"""The writer closes an Ogg page every 40 ms."""
+"""The writer makes an Opus packet of every 40 ms, and an Ogg page of every packet."""
+BIT_RATE = 32_000
+"""About what moshi's own clients and servers send."""
 
 MAX_APPEND_BYTES = 65_536
 """The most bytes one `OpusReader.append` takes; 80 ms of speech are about 300 bytes."""
@@ -36,14 +43,22 @@ class OpusWriter:
     """Encodes one stream. The first bytes that come out begin with the two Ogg header pages."""
 
     def __init__(self) -> None:
-        self._writer = sphn.OpusStreamWriter(SAMPLE_RATE)
+        self._encoder = av.CodecContext.create("libopus", "w")
+        self._encoder.sample_rate = SAMPLE_RATE
+        self._encoder.layout = "mono"
+        self._encoder.format = "flt"
+        self._encoder.time_base = Fraction(1, SAMPLE_RATE)
+        self._encoder.bit_rate = BIT_RATE
+        self._encoder.options = {"application": "voip", "frame_duration": str(1_000 * PAGE_SAMPLES // SAMPLE_RATE)}
+        self._pages = OggPages(pre_skip=CODEC_DELAY_SAMPLES * GRANULES_PER_S // SAMPLE_RATE, vendor="PersonaPlex Workbench")
+        self._rest = silence(0)
         self.written_samples = 0
         """Samples taken by `append` so far."""
 
     @property
     def held_samples(self) -> int:
         """Samples that wait for their page to fill, fewer than `PAGE_SAMPLES`."""
-        return self.written_samples % PAGE_SAMPLES
+        return self._rest.size
 
     def append(self, pcm: Pcm) -> bytes:
         """Takes float32 mono samples, any number of them, and gives the pages that are full now (`b""` if none is).
@@ -52,15 +67,23 @@ class OpusWriter:
         """
         if pcm.ndim != 1:
             raise ValueError(f"pcm has shape {pcm.shape}; pass mono samples of shape [n]")
-        self.written_samples += pcm.size
-        if pcm.size == 0:
-            return b""
         clean = np.nan_to_num(pcm, nan=0.0, posinf=0.0, neginf=0.0).clip(-1.0, 1.0).astype(np.float32, copy=False)
-        return bytes(self._writer.append_pcm(clean))
+        header = b"" if self.written_samples or not pcm.size else self._pages.header()
+        sound = np.concatenate((self._rest, clean))
+        self.written_samples += pcm.size
+        full = sound.size // PAGE_SAMPLES * PAGE_SAMPLES
+        self._rest = sound[full:]
+        return header + b"".join(self._page(sound[begin : begin + PAGE_SAMPLES]) for begin in range(0, full, PAGE_SAMPLES))
 
     def flush(self) -> bytes:
         """Fills the open page with silence and gives it, so that the last words are not left behind."""
         return self.append(silence(-self.written_samples % PAGE_SAMPLES))
+
+    def _page(self, pcm: Pcm) -> bytes:
+        frame = av.AudioFrame.from_ndarray(pcm[np.newaxis], format="flt", layout="mono")
+        frame.sample_rate = SAMPLE_RATE
+        granules = PAGE_SAMPLES * GRANULES_PER_S // SAMPLE_RATE
+        return b"".join(self._pages.page(bytes(packet), granules) for packet in self._encoder.encode(frame))
 
 
 class OpusReader:
