@@ -1,12 +1,12 @@
 """Many talks for a long time: straight at the PersonaPlex gateway, through the whole workbench, and with the classic engine.
 
-    uv run --extra personaplex python -m benchmarks.load [--only gateway,personaplex,classic] [--minutes 30] [--talks 16]
+    uv run --extra personaplex python -m benchmarks.load [--only gateway,personaplex,classic] [--minutes 30] [--talks 16] [--gateways 2]
 
-Real clips play the users over the WebSocket in real time, encoded beforehand; they, the gateway (tiny checkpoint, one thread of torch) and
-`workbench serve` share the machine. Talks through the whole workbench have a scripted recogniser, because the embedded one takes more
-of a core than all the rest; classic talks have the real one, and are as many as `workbench serve` admits by itself. One talk more must
-be refused. Every line of a table is a window of a minute, so that what grows with time shows. Afterwards the rows of every talk are
-counted.
+Real clips play the users over the WebSocket in real time, encoded beforehand; they, the gateways (tiny checkpoint, one torch thread; several
+stand behind HAProxy) and `workbench serve` share the machine. Talks through the whole workbench have a scripted recogniser, because the
+embedded one takes more of a core than all the rest; classic talks have the real one, and are as many as `workbench serve` admits by itself.
+One talk more must be refused. Every line of a table is a window of a minute, so that what grows with time shows. Afterwards the rows of
+every talk are counted.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import json
 import subprocess
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -27,9 +28,9 @@ import httpx
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
+from benchmarks.balanced import gateways
 from benchmarks.children import FOREIGN_AT_MOST, SCRIPTED, SERVE, busy_s, child, cpu_s, free_port, wait_until_answered
 from benchmarks.concurrency import LATE_S, LATE_SHARE, Cpu
-from benchmarks.gateway import gateway
 from benchmarks.table import machine, table
 from benchmarks.users import Query
 from workbench.assembly import SESSIONS_PER_CORE
@@ -75,11 +76,11 @@ class Reading:
 
 
 class Watch:
-    """Reads what serves the users: a workbench, a gateway, or one behind the other."""
+    """Reads what serves the users: a workbench, gateways, or one before the others."""
 
-    def __init__(self, workbench: Server | None, model: Server | None, users: psutil.Process) -> None:
+    def __init__(self, workbench: Server | None, models: Sequence[Server], users: psutil.Process) -> None:
         self._workbench = workbench
-        self._model = model
+        self._models = models
         self._users = users
         self._cpu = Cpu(workbench[1]) if workbench else None
         self.kept: list[Reading] = []
@@ -93,7 +94,7 @@ class Watch:
         """One reading, kept."""
         self.look()
         told = figures(f"{self._workbench[0]}/metrics") if self._workbench else {}
-        model = figures(f"{self._model[0]}/metrics") if self._model else {}
+        model = counted(self._models)
         asr_s = self._cpu.asr if self._cpu else 0.0
         self.kept.append(
             Reading(
@@ -104,18 +105,23 @@ class Watch:
                 model.get("gateway_deadline_misses_total", 0.0),
                 self._cpu.total - asr_s if self._cpu else 0.0,
                 asr_s,
-                cpu_s(self._model[1]) if self._model else 0.0,
+                sum(cpu_s(process) for _, process in self._models),
                 cpu_s(self._users),
                 busy_s(),
-                mib(self._workbench),
-                mib(self._model),
+                sum(map(mib, [self._workbench] if self._workbench else [])),
+                sum(map(mib, self._models)),
             )
         )
 
 
-def mib(server: Server | None) -> float:
+def mib(server: Server) -> float:
     """Resident memory of a server's process."""
-    return server[1].memory_info().rss / 2**20 if server else 0.0
+    return float(server[1].memory_info().rss / 2**20)
+
+
+def counted(models: Sequence[Server]) -> Counter[str]:
+    """Figures of all gateways together."""
+    return sum((Counter(figures(f"{url}/metrics")) for url, _ in models), Counter())
 
 
 def figures(url: str) -> dict[str, float]:
@@ -136,11 +142,11 @@ HEAD = (
     "at most 80 ms, % ↑",
     "workbench CPU, % of a core",
     "recognisers'",
-    "gateway's",
+    "gateways'",
     "users'",
     "others'",
     "workbench MiB",
-    "gateway MiB",
+    "gateways' MiB",
     "held",
 )
 
@@ -185,36 +191,36 @@ def workbench(command: Sequence[str], data_dir: Path, settings: Mapping[str, str
         yield url, psutil.Process(serving.pid)
 
 
-def run(kind: str, talks: int, minutes: float) -> None:
+def run(kind: str, talks: int, minutes: float, count: int) -> None:
     """Holds the talks and prints what they did."""
     with ExitStack() as parts:
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory()))
         database = folder / "var" / "workbench.duckdb"
-        model = None if kind == "classic" else parts.enter_context(gateway(talks, "float32"))
+        entrance, models = ("", []) if kind == "classic" else parts.enter_context(gateways(count, talks))
         query: Query = {"voice_prompt": "TINYW1.wav", "text_prompt": PROMPT} if kind == "gateway" else {"engine": kind}
         with ExitStack() as serving:
             bench = None
             if kind == "classic":
                 settings = {"WORKBENCH_CLASSIC_SESSIONS": str(talks), "WORKBENCH_ASR": "pocketsphinx"}
                 bench = serving.enter_context(workbench(SERVE, folder / "var", settings))
-            elif kind == "personaplex" and model is not None:
+            elif kind == "personaplex":
                 (folder / "tess.md").write_text(PERSONA)
-                settings = {"PERSONAPLEX_URL": model[0], "WORKBENCH_PERSONAS_DIR": str(folder), "WORKBENCH_PERSONA": "tess"}
+                settings = {"PERSONAPLEX_URL": entrance, "WORKBENCH_PERSONAS_DIR": str(folder), "WORKBENCH_PERSONA": "tess"}
                 bench = serving.enter_context(workbench(SCRIPTED, folder / "var", {**settings, "WORKBENCH_MAX_SESSIONS": str(talks)}))
-            url = (bench or model or ("", None))[0]
+            url = bench[0] if bench else entrance
             flags = [flag for name, value in query.items() for flag in ("--query", f"{name}={value}")]
             users = ("-m", "benchmarks.users", "--url", url, "--talks", str(talks), "--seconds", str(minutes * 60), "--same", *flags)
             with child(users) as talking:
-                watch = Watch(bench, model, psutil.Process(talking.pid))
+                watch = Watch(bench, models, psutil.Process(talking.pid))
                 refused = look_on(watch, talking, url, query)
                 out, _ = talking.communicate()
             if talking.returncode:
                 raise SystemExit("the users failed")
             print(table(HEAD, windows(watch.kept), digits=1), flush=True)
-            if model is not None:
-                counts = figures(f"{model[0]}/metrics")
+            if models:
+                counts = counted(models)
                 names = ("paused_frames", "dropped_frames", "rollovers")
-                print("\nOf the gateway: " + ", ".join(f"{counts.get(f'gateway_{name}_total', 0):,.0f} {name}" for name in names) + ".")
+                print("\nOf the gateways: " + ", ".join(f"{counts[f'gateway_{name}_total']:,.0f} {name}" for name in names) + ".")
         heard = json.loads(out)
         share = [100 * one["messages"] / heard["expected_messages"] for one in heard["talks"]]
         stalls = sum(one["stalls"] for one in heard["talks"])
@@ -276,6 +282,7 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(KINDS), help="kinds of talks, separated by commas")
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--talks", type=int, help="instead of 16 at the gateway, 8 through the workbench, what is admitted of classic ones")
+    parser.add_argument("--gateways", type=int, help="instead of one for each core at the gateway, 1 through the workbench")
     options = parser.parse_args()
     wanted = options.only.split(",")
     if unknown := set(wanted) - set(KINDS):
@@ -284,8 +291,11 @@ def main() -> None:
     print(machine())
     for kind in wanted:
         talks = options.talks or usual[kind]
-        print(f"\n### {kind}: {talks} talks, {options.minutes:g} minutes\n", flush=True)
-        run(kind, talks, options.minutes)
+        count = options.gateways or (cores() if kind == "gateway" else 1)
+        print(
+            f"\n### {kind}: {talks} talks{'' if kind == 'classic' else f', gateways: {count}'}, {options.minutes:g} minutes\n", flush=True
+        )
+        run(kind, talks, options.minutes, count)
     print(f"\n{machine()}")
 
 

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from workbench.commands.common import CommandError, listen_on, load_settings, say, told_plainly
+from workbench.commands.common import CommandError, listen_on, load_settings, say, spare_from_collection, told_plainly
 from workbench.log_setup import TELLING, LogFormat, start_log
 from workbench.telemetry.tracing import start_tracing
 
@@ -106,6 +106,7 @@ def gateway(
         model = load_model(found, device=where, rows=slots, dtype=dtype, voices=voices, more_voices=more_voices, mode=mode)
         say(f"Memory: {'; '.join(model.memory().lines(model.device))}.")
         tracing = start_tracing(settings.traces_url, service="personaplex-gateway", tell=say)
+        spare_from_collection()
         try:
             serve(model, options, listening, tracing.tracer if tracing is not None else None)
         finally:

@@ -20,7 +20,7 @@ from workbench.api.app import create_app
 from workbench.assembly import Workbench, assemble
 from workbench.bridge.config import ToolsConfig
 from workbench.bridge.config_tables import Mas
-from workbench.commands.common import DataDir, Db, ToolsFile, listen_on, load_settings, load_tools, run, say
+from workbench.commands.common import DataDir, Db, ToolsFile, listen_on, load_settings, load_tools, run, say, spare_from_collection
 from workbench.commands.local_gateway import GatewayPlan, NoGateway, plan_gateway
 from workbench.engines.base import Engine, EngineError
 from workbench.engines.missing import MissingEngine
@@ -102,6 +102,7 @@ class Server(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        spare_from_collection()
         await super().startup(sockets)
         say(f"Ready: {_address(self._workbench.settings)}")
 
