@@ -2,11 +2,11 @@
 
     uv run --extra personaplex python -m benchmarks.load [--only gateway,personaplex,classic] [--minutes 30] [--talks 16] [--gateways 2]
 
-Real clips play the users over the WebSocket in real time, encoded beforehand; they, the gateways (tiny checkpoint, one torch thread; several
-stand behind HAProxy) and `workbench serve` share the machine. Talks through the whole workbench have a scripted recogniser, because the
-embedded one takes more of a core than all the rest; classic talks have the real one, and are as many as `workbench serve` admits by itself.
-One talk more must be refused. Every line of a table is a window of a minute, so that what grows with time shows. Afterwards the rows of
-every talk are counted.
+Real clips play the users over the WebSocket in real time, encoded beforehand; they, the gateways (tiny checkpoint, one torch thread;
+several stand behind HAProxy) and `workbench serve` share the machine. Talks through the whole workbench have a scripted recogniser,
+because the embedded one takes more of a core than all the rest; classic talks have the real one, and are as many as `workbench serve`
+admits by itself. One talk more must be refused. Every line of a table is a window of a minute, so that what grows with time shows.
+Afterwards the rows of every talk are counted.
 """
 
 from __future__ import annotations
