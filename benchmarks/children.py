@@ -86,3 +86,13 @@ def busy_s() -> float:
     """CPU that the whole machine has spent so far, in core seconds."""
     spent = psutil.cpu_times()
     return float(sum(spent) - spent.idle - spent.iowait - spent.guest - spent.guest_nice)
+
+
+def yardstick_ms() -> float:
+    """CPU time of a small fixed calculation. It grows when the machine becomes slower under us: another core that shares its parts, a host
+    that gives less. Waiting for a core is not in it."""
+    began_s, total = time.thread_time(), 0
+    for number in range(300_000):
+        total += number * number % 7
+    assert total
+    return (time.thread_time() - began_s) * 1_000

@@ -5,7 +5,8 @@
 Real clips play the users over the WebSocket in real time, encoded beforehand; they, the gateways (tiny checkpoint, one torch thread;
 several stand behind HAProxy) and `workbench serve` share the machine. Talks through the whole workbench have a scripted recogniser,
 because the embedded one takes more of a core than all the rest; classic talks have the real one, and are as many as `workbench serve`
-admits by itself. One talk more must be refused. Every line of a table is a window of a minute, so that what grows with time shows.
+admits by itself. One talk more must be refused. Every line of a table is a window of a minute, so that what grows with time shows;
+the yardstick is the CPU time of a fixed calculation, and shows a machine that has become slower.
 Afterwards the rows of every talk are counted.
 """
 
@@ -29,7 +30,7 @@ import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.balanced import gateways
-from benchmarks.children import FOREIGN_AT_MOST, SCRIPTED, SERVE, busy_s, child, cpu_s, free_port, wait_until_answered
+from benchmarks.children import FOREIGN_AT_MOST, SCRIPTED, SERVE, busy_s, child, cpu_s, free_port, wait_until_answered, yardstick_ms
 from benchmarks.concurrency import LATE_S, LATE_SHARE, Cpu
 from benchmarks.table import machine, table
 from benchmarks.users import Query
@@ -73,6 +74,7 @@ class Reading:
     busy_s: float
     server_mib: float
     gateway_mib: float
+    yardstick_ms: float
 
 
 class Watch:
@@ -110,6 +112,7 @@ class Watch:
                 busy_s(),
                 sum(map(mib, [self._workbench] if self._workbench else [])),
                 sum(map(mib, self._models)),
+                yardstick_ms(),
             )
         )
 
@@ -147,6 +150,7 @@ HEAD = (
     "others'",
     "workbench MiB",
     "gateways' MiB",
+    "yardstick ms ↓",
     "held",
 )
 
@@ -175,6 +179,7 @@ def windows(kept: Sequence[Reading]) -> list[tuple[float | int | str | None, ...
                 100 * foreign,
                 after.server_mib or None,
                 after.gateway_mib or None,
+                after.yardstick_ms,
                 held,
             )
         )
@@ -288,7 +293,7 @@ def main() -> None:
     if unknown := set(wanted) - set(KINDS):
         parser.error(f"there is no kind {', '.join(sorted(unknown))}; known: {', '.join(KINDS)}")
     usual = {"gateway": 16, "personaplex": 8, "classic": SESSIONS_PER_CORE * cores()}
-    print(machine())
+    print(f"{machine()}; yardstick {yardstick_ms():.1f} ms")
     for kind in wanted:
         talks = options.talks or usual[kind]
         count = options.gateways or (cores() if kind == "gateway" else 1)
