@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from workbench.cli import app
 from workbench.commands.checks import kept, machine, sound
 from workbench.commands.checks.finding import Check, Finding, timed
+from workbench.commands.doctor import NAMES, chosen
 from workbench.engines.speech import recognisers, synthesisers
 from workbench.engines.speech.base import SpeechError
 from workbench.settings import Settings
@@ -153,6 +154,11 @@ def test_only_some_checks() -> None:
     done = CliRunner().invoke(app, ["doctor", "--only", "gpus"])
     assert done.exit_code == 2
     assert "There is no check 'gpus'; known are python, audio," in done.stderr
+
+
+def test_every_check_can_be_asked_for_with_hyphens_or_spaces() -> None:
+    assert chosen(",".join(name.replace(" ", "-") for name in NAMES)) == list(NAMES)
+    assert chosen(", ".join(NAMES)) == list(NAMES)
 
 
 def test_warnings_fail_only_when_strict(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,9 @@ def chosen(only: str | None) -> Collection[str]:
     """The names of the checks to make; None = all. Raises CommandError for one that there is not."""
     if only is None:
         return NAMES
-    names = [name.strip().replace("-", " ") for name in only.split(",") if name.strip()]
+    known = {name.replace(" ", "-"): name for name in NAMES}
+    asked = [name.strip() for name in only.split(",") if name.strip()]
+    names = [known.get(name.replace(" ", "-"), name) for name in asked]
     unknown = [name for name in names if name not in NAMES]
     if unknown or not names:
         what = f"There is no check {unknown[0]!r}" if unknown else "--only names no check"
