@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from benchmarks.lossy_link import Conditions, missing
+from benchmarks.lossy_signal import PIECE_S, Found
 from benchmarks.lossy_talk import PACKET, Kept, LossyServer, Script
 from workbench import events
+from workbench.audio.frames import FRAME_SAMPLES, SAMPLE_RATE
 
 # A server that starts among a dozen other programs takes minutes.
 pytestmark = [
@@ -24,8 +26,8 @@ TALKS = {
     "5 %": Script(Conditions(delay_ms=50, jitter_ms=10, loss=0.05), SECONDS, seed=4),
 }
 DEAD = Script(Conditions(delay_ms=50, jitter_ms=10), 2.0, seed=5)
-HELD_UP_MS = 40.0
-"""A tick that is later than this on a busy machine delays sound as a bad network would."""
+PIECE = round(PIECE_S * SAMPLE_RATE)
+"""Samples of a piece that is looked for."""
 
 
 @pytest.fixture(scope="module")
@@ -58,16 +60,35 @@ def test_a_lost_packet_silences_itself_and_no_more(kept: Kept) -> None:
     assert 0.8 * kept.lost(upward=True) <= silenced <= 1.2 * kept.lost(upward=True)
 
 
-def test_both_stems_stay_where_they_are(kept: Kept) -> None:
+def test_both_stems_stay_together(kept: Kept) -> None:
     user, agent = kept.user_pieces(), kept.agent_pieces()
     assert len(user) >= 10
     behind = {piece.sent: piece.offset_ms for piece in agent}
     both = [behind[piece.sent] - piece.offset_ms for piece in user if piece.sent in behind]
     assert len(both) >= 10
     assert np.ptp(both) <= 1.0, "the agent repeats the user a frame later, at the beginning as at the end"
-    if kept.held_up_ms > HELD_UP_MS:
-        pytest.skip(f"this machine was busy: a tick was {kept.held_up_ms:.0f} ms late")
-    assert np.ptp([piece.offset_ms for piece in user]) <= 20.5
+
+
+def test_the_user_moves_only_as_it_is_told(kept: Kept) -> None:
+    """How far sound moves depends on how late its packets come, which a busy machine decides too; that every move is told does not."""
+    moves = [(event.at_samples, event.samples) for kind in (events.AudioDelayed, events.ClockCorrected) for event in kept.of(kind)]
+    moves += [(event.at_samples, -event.samples) for event in kept.of(events.AudioLost) if event.cause == "backlog"]
+    moves.sort()
+    told = [0, *itertools.accumulate(samples for _at, samples in moves)]
+
+    def possible(piece: Found) -> list[int]:
+        """What may have been told of a piece: moves before it for sure, those in it and just after it perhaps."""
+        before = sum(at <= piece.heard for at, _samples in moves)
+        perhaps = sum(at <= piece.heard + PIECE + 2 * FRAME_SAMPLES for at, _samples in moves)
+        return told[before : perhaps + 1]
+
+    pieces = kept.user_pieces()
+    begins = [pieces[0].heard - pieces[0].sent - samples for samples in possible(pieces[0])]
+    unexplained = [
+        [piece.offset_ms for piece in pieces if all(abs(piece.heard - piece.sent - begin - so_far) > 24 for so_far in possible(piece))]
+        for begin in begins
+    ]
+    assert [] in unexplained, f"moved without a word: {unexplained}; told: {moves}"
 
 
 def test_sound_never_runs_faster_than_it_was_spoken(kept: Kept) -> None:
