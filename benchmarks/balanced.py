@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import psutil
-
-from benchmarks.children import free_port, wait_until_answered
+from benchmarks.children import Served, free_port, wait_until_answered
 from benchmarks.gateway import gateway
 from workbench.commands.deploy.addresses import parse_address
+from workbench.commands.deploy.haproxy import find_haproxy
 from workbench.commands.deploy.haproxy_config import Balancer, Server, render
-
-Gateway = tuple[str, psutil.Process]
-"""Its address and its process."""
 
 
 @contextmanager
-def gateways(count: int, talks: int) -> Iterator[tuple[str, list[Gateway]]]:
+def gateways(count: int, talks: int) -> Iterator[tuple[str, list[Served]]]:
     """`count` gateways with room for `talks` in all: the address for clients, and each of them. One stands alone.
 
     Raises SystemExit where several are asked for and there is no HAProxy, or one does not start."""
@@ -36,7 +30,7 @@ def gateways(count: int, talks: int) -> Iterator[tuple[str, list[Gateway]]]:
 
 @contextmanager
 def _balancer(urls: list[str], slots: int) -> Iterator[str]:
-    program = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    program = find_haproxy()
     if program is None:
         raise SystemExit("several gateways need haproxy before them: apt-get install haproxy, or --gateways 1")
     with tempfile.TemporaryDirectory() as folder:

@@ -18,6 +18,8 @@ import psutil
 ROOT = Path(__file__).parents[1]
 SERVE = ("-c", "from workbench.cli import main; main()", "serve", "--test-engines")
 SCRIPTED = ("-m", "benchmarks.scripted_server")
+Served = tuple[str, psutil.Process]
+"""A server's address and its process."""
 START_WITHIN_S = 60.0
 FOREIGN_AT_MOST = 0.3
 """Cores that other programs may take while something is measured that they would make late."""
@@ -55,7 +57,7 @@ def child(arguments: Sequence[str], environment: Mapping[str, str] | None = None
 
 
 @contextmanager
-def server(command: Sequence[str], **environment: str) -> Iterator[tuple[str, psutil.Process]]:
+def server(command: Sequence[str], **environment: str) -> Iterator[Served]:
     """A server with a data folder of its own: its address once `/health` (or the first page) answers, and its process."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder, child([*command, "--port", str(port), "--data-dir", folder], environment) as process:

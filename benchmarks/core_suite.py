@@ -36,7 +36,7 @@ async def held(suite: Sequence[Scenario], persona: str, seeds: int) -> Verdicts:
     """Every scenario with every engine and seed."""
     verdicts: Verdicts = {}
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(data_dir=Path(folder), test_engines=True, recording=False, personas_dir=None, _env_file=None)  # type: ignore[call-arg]
+        settings = Settings(data_dir=Path(folder), test_engines=True, recording=False, personas_dir=None, _env_file=None)  # type: ignore[call-arg]  # pydantic-settings
         bench = await assemble(settings)
         try:
             for scenario in suite:

@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.beside_reference import Server, compare, reference
-from benchmarks.children import ROOT, child, free_port, wait_until_answered
+from benchmarks.children import ROOT, Served, child, free_port, wait_until_answered
 from benchmarks.table import machine, percentile, table
 from workbench.audio.frames import FRAME_MS
 from workbench.clock import RealtimeClock
@@ -139,7 +139,7 @@ def main() -> None:
 
 
 @contextmanager
-def gateway(slots: int, dtype: str) -> Iterator[tuple[str, psutil.Process]]:
+def gateway(slots: int, dtype: str) -> Iterator[Served]:
     """A gateway in a process of its own, ready for talks: its address and its process."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"

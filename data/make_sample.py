@@ -108,7 +108,7 @@ def known(store: Store) -> dict[str, Any]:
 async def make(out: Path) -> None:
     suite = {scenario.id: scenario for scenario in load_suite(SUITE)}
     with tempfile.TemporaryDirectory() as scratch:
-        settings = Settings(data_dir=Path(scratch), test_engines=True, personas_dir=None, _env_file=None)  # type: ignore[call-arg]
+        settings = Settings(data_dir=Path(scratch), test_engines=True, personas_dir=None, _env_file=None)  # type: ignore[call-arg]  # pydantic-settings
         bench = await assemble(settings, progress=print)
         try:
             await hold_all(bench, suite)

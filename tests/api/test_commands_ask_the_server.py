@@ -24,7 +24,7 @@ def test_by_token_and_by_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         _env_file=None, data_dir=tmp_path / "var", personaplex_url=None, turn_fixed_hold_ms=500.0, password=SecretStr("x y")
     )
     with ServerThread(settings, DeafAsr(), [ToneTts(voices=("slt",))]) as server:
-        keep(server.bench.store, settings.audio_dir, "old", when=datetime.now(UTC) - timedelta(days=40), frames=5)  # type: ignore[arg-type]
+        keep(server.bench.store, settings.audio_dir, "old", when=datetime.now(UTC) - timedelta(days=40), frames=5)
 
         def ask(*arguments: str, **environment: str) -> Result:
             return CliRunner().invoke(app, [*arguments, "--url", server.url], env=environment)

@@ -106,6 +106,6 @@ async def test_a_written_talk_waits_for_the_answer_too() -> None:
         pytest.fail("no talk may be opened")
 
     hub, page = LiveHub(nobody, dict, ask_consent=True), Page()
-    hub.enter("visitor", page)  # type: ignore[arg-type]
+    hub.enter("visitor", page)  # type: ignore[arg-type]  # of a page only `tell` is used
     await hub.begin("visitor", ["myca", "", "scripted", True, None], WORDS)
     assert [message["code"] for message in page.told] == ["consent"]

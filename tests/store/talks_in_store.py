@@ -10,7 +10,7 @@ from tests.store.talk_script import chosen, closed, opened, play, tick, tool_sta
 from workbench import events
 from workbench.events import Event
 from workbench.personas import Persona
-from workbench.store.duckdb_store import DuckDbStore
+from workbench.store.base import Store
 from workbench.store.recorder import Recorder
 
 PROMPT = "You are Tess. Call 555 123 4567."
@@ -44,7 +44,7 @@ def talk(text: str) -> list[Event]:
 
 
 def keep(
-    store: DuckDbStore,
+    store: Store,
     audio_dir: Path,
     session_id: str,
     *,

@@ -127,7 +127,7 @@ def load_tools(settings: Settings) -> ToolsConfig:
 
 def spare_from_collection() -> None:
     """Takes what is loaded by now out of the garbage collector's rounds, for servers. Libraries and models are some 300,000 objects, and a
-    round over all of them stops every thread for 110 ms (measured): more than a frame of every talk."""
+    round over all of them stops every thread for longer than a frame of 80 ms (`benchmarks/collection.py`)."""
     gc.collect()
     gc.freeze()
 

@@ -93,9 +93,14 @@ def ask_slots(address: Address) -> int:
     return health.slots
 
 
+def find_haproxy() -> str | None:
+    """Where the program is; Debian keeps it where a user's PATH does not look. None when it is not installed."""
+    return shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+
+
 def check_with_haproxy(text: str) -> None:
     """Raises CommandError with HAProxy's own words when it does not take the configuration, or when it is not installed."""
-    program = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    program = find_haproxy()
     if program is None:
         raise CommandError(f"there is no haproxy here to check with: {INSTALL}, or leave --check out")
     with tempfile.NamedTemporaryFile("w", suffix=".cfg") as file:
